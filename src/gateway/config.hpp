@@ -1,0 +1,93 @@
+// The configuration, checked and expanded: what `tollgate.toml` says after defaults and ${NAME:-default}. Plain data
+// that the supervisor reads once and hands to its workers as JSON (config_json.hpp).
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace tollgate::gateway {
+
+using Milliseconds = std::chrono::milliseconds;
+
+// Limits of a route. The names are those of the configuration, the errors and docs/configuration.md.
+struct Limits {
+  Milliseconds deadline{5000};             // wall time from head received to response ended; streaming excepted
+  Milliseconds cpu{1000};                  // thread CPU time inside the guest
+  std::uint64_t memory_bytes = 128u << 20; // `memory`: linear memory of a guest
+  std::uint64_t body_bytes = 2u << 20;     // `body`: request body
+  std::uint64_t output_bytes = 8u << 20;   // `output`: what a guest may answer
+  std::uint64_t stderr_bytes = 64u << 10;  // `stderr`: what a guest may log per request
+  std::uint32_t concurrent = 256;          // sandboxes (or processes) at once, over all workers
+  std::uint32_t queue = 1024;              // requests waiting for one, over all workers
+};
+
+enum class Abi : std::uint8_t { cgi, stdio };
+
+struct DirectoryGrant {
+  std::string host;
+  std::string guest;
+  bool write = false;
+};
+
+struct NativeBackend {
+  std::string handler;  // hello, health, compute, state, echo, json
+};
+struct WasmBackend {
+  std::string module;  // path, absolute
+  Abi abi = Abi::cgi;
+  std::map<std::string, std::string> env;
+  std::vector<std::string> args;
+  std::vector<DirectoryGrant> dirs;
+};
+struct UpstreamBackend {
+  std::string url;        // as configured; X-Upstream-Url starts with it
+  std::string host;       // without port or brackets
+  std::uint16_t port = 80;
+  std::string base_path;  // "" or "/base", never with a slash at the end
+};
+struct RespondBackend {
+  int status = 200;
+  std::string body;
+};
+using BackendConfig = std::variant<NativeBackend, WasmBackend, UpstreamBackend, RespondBackend>;
+
+struct Route {
+  std::string path;                      // "/exact" or "/prefix/*"; "/*" matches everything
+  std::string host;                      // "" any, "a.example", "*.example.org"
+  std::vector<std::string> methods;      // empty: any
+  BackendConfig backend;
+  std::optional<WasmBackend> transform;  // response body through a guest's stdin and stdout (abi is stdio)
+  std::vector<std::pair<std::string, std::string>> headers;  // added to every response
+  Limits limits;
+  int line = 0;                          // in the file, for messages
+
+  // "path host method..." : the label in logs, metrics and /routes. Unique within a table.
+  std::string name() const;
+};
+
+struct AccessLog {
+  enum class Target : std::uint8_t { off, stderr_, file };
+  Target target = Target::off;
+  std::string path;
+};
+
+struct Config {
+  std::vector<std::string> listen;  // "127.0.0.1:8080", "[::1]:0"
+  std::optional<std::string> admin;
+  std::optional<std::string> kill_port;  // first TCP connection gets 200 "Shutting down" and starts a drain
+  unsigned workers = 0;                  // 0: one per core
+  std::string user;                      // workers run as this user when started as root; "" = nobody
+  Milliseconds drain{10000};             // longest graceful stop
+  std::uint32_t connections = 10000;     // open client connections per worker
+  AccessLog access_log;
+  std::string cache_dir;                 // compiled programs; "" = the user's cache folder
+  std::vector<Route> routes;
+};
+
+}  // namespace tollgate::gateway

@@ -1,0 +1,32 @@
+// What compiling one module gives: machine code, the initial image of its memory, and a manifest. Made in the
+// compiler child, kept in the cache, loaded by workers from descriptors.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/unique_fd.hpp"
+
+namespace tollgate::sandbox {
+
+struct Manifest {
+  int format = 1;              // of this manifest and of our rewrite; another format is another cache key
+  std::string module_digest;   // hex SHA-256 of the .wasm
+  std::string engine;          // engine version and configuration hash; must equal the loader's
+  std::string name;            // file name without folder and ending, for logs
+  std::string entry;           // "_start" or "_initialize"; for a reactor nothing else is called
+  std::string start_export;    // reserved export holding the module's start function, "" if it had none
+  std::uint64_t memory_pages_min = 0;  // of 64 KiB
+  std::uint64_t memory_pages_max = 65536;
+  std::uint64_t image_bytes = 0;       // memory_pages_min * 64 KiB when there is an image, else 0
+};
+
+// Position-independent pieces of a bundle as open descriptors; the code file is what the engine maps.
+struct BundleFds {
+  Manifest manifest;
+  UniqueFd code;
+  UniqueFd image;  // -1 when image_bytes is 0
+};
+
+}  // namespace tollgate::sandbox
