@@ -1,15 +1,22 @@
 #!/usr/bin/env bash
-# Builds the engine crate and puts libtollgate_engine.a and Wasmtime's headers into the folder named by $1.
-# Cargo's work stays in a cache keyed by the lock file, shared by every checkout of one user.
+# Puts libtollgate_engine.a and Wasmtime's headers into the folder named by $1, building them with cargo only if no
+# checkout of this user has built the same crate before. The cache is keyed by the lock file (cargo's work) and
+# below that by the crate's content (the archive).
 set -euo pipefail
 out=$1
 crate=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-key=$(sha256sum "$crate/Cargo.lock" | cut -c1-16)
-cache=${XDG_CACHE_HOME:-$HOME/.cache}/tollgate/engine-$key
+cd "$crate"
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/tollgate/engine-$(sha256sum Cargo.lock | cut -c1-16)
+content=$( (rustc --version; cat Cargo.toml build.rs $(find src -type f | LC_ALL=C sort)) | sha256sum | cut -c1-16)
+archive=$cache/libtollgate_engine-$content.a
 mkdir -p "$cache" "$out/include"
 exec 9>"$cache/lock"
 flock 9
-export TOLLGATE_ENGINE_INCLUDE=$cache/include
-cargo build --quiet --release --locked --manifest-path "$crate/Cargo.toml" --target-dir "$cache/target"
+if [ ! -f "$archive" ]; then
+  TOLLGATE_ENGINE_INCLUDE=$cache/include \
+    cargo build --quiet --release --locked --manifest-path "$crate/Cargo.toml" --target-dir "$cache/target"
+  cp "$cache/target/release/libtollgate_engine.a" "$archive.new"
+  mv "$archive.new" "$archive"
+fi
 cp -r "$cache/include/." "$out/include/"
-cp "$cache/target/release/libtollgate_engine.a" "$out/libtollgate_engine.a"
+cp "$archive" "$out/libtollgate_engine.a"
