@@ -1,0 +1,3 @@
+module tollgate/baselines/wasi-test
+
+go 1.22
