@@ -1,0 +1,119 @@
+#include "gateway/process/listeners.hpp"
+
+#include <arpa/inet.h>
+#include <fmt/format.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <optional>
+
+namespace tollgate::gateway {
+namespace {
+
+struct SocketAddress {
+  sockaddr_storage storage{};
+  socklen_t length = 0;
+  const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&storage); }
+};
+
+std::optional<SocketAddress> parse(const std::string& text) {
+  const std::size_t colon = text.rfind(':');
+  if (colon == std::string::npos) return std::nullopt;
+  std::uint16_t port = 0;
+  const char* const end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data() + colon + 1, end, port);
+  if (error != std::errc{} || stop != end) return std::nullopt;
+
+  SocketAddress address;
+  std::string host = text.substr(0, colon);
+  if (host.size() > 2 && host.front() == '[' && host.back() == ']') {
+    auto& v6 = reinterpret_cast<sockaddr_in6&>(address.storage);
+    v6.sin6_family = AF_INET6;
+    v6.sin6_port = htons(port);
+    address.length = sizeof v6;
+    if (inet_pton(AF_INET6, host.substr(1, host.size() - 2).c_str(), &v6.sin6_addr) != 1) return std::nullopt;
+    return address;
+  }
+  auto& v4 = reinterpret_cast<sockaddr_in&>(address.storage);
+  v4.sin_family = AF_INET;
+  v4.sin_port = htons(port);
+  address.length = sizeof v4;
+  if (inet_pton(AF_INET, host.c_str(), &v4.sin_addr) != 1) return std::nullopt;
+  return address;
+}
+
+enum class Sharing : std::uint8_t { exclusive, joins };
+
+bool set(int fd, int level, int option, int value) {
+  return setsockopt(fd, level, option, &value, sizeof value) == 0;
+}
+
+expected<UniqueFd, std::string> open_socket(const std::string& text, Sharing sharing) {
+  const auto address = parse(text);
+  if (!address) return unexpected(fmt::format("{}: expected ADDRESS:PORT with a numeric address", text));
+  UniqueFd fd(::socket(address->storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  const auto failure = [&text](const char* what) {
+    if (errno == EADDRINUSE) {
+      return unexpected(fmt::format("{}: another process (perhaps another tollgate) listens there already", text));
+    }
+    return unexpected(fmt::format("{}: {}: {}", text, what, strerror(errno)));
+  };
+  if (!fd) return failure("socket");
+  // REUSEADDR gets past connections in TIME_WAIT; it does not allow a second listener.
+  if (!set(fd.get(), SOL_SOCKET, SO_REUSEADDR, 1)) return failure("SO_REUSEADDR");
+  if (address->storage.ss_family == AF_INET6) set(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, 1);
+  if (sharing == Sharing::joins && !set(fd.get(), SOL_SOCKET, SO_REUSEPORT, 1)) return failure("SO_REUSEPORT");
+  if (bind(fd.get(), address->get(), address->length) != 0) return failure("bind");
+  if (::listen(fd.get(), listen_backlog) != 0) return failure("listen");
+  return fd;
+}
+
+}  // namespace
+
+expected<UniqueFd, std::string> listen_alone(const std::string& address) {
+  return open_socket(address, Sharing::exclusive);
+}
+
+std::string bound_address(int socket) {
+  sockaddr_storage storage{};
+  socklen_t length = sizeof storage;
+  if (getsockname(socket, reinterpret_cast<sockaddr*>(&storage), &length) != 0) return {};
+  char text[INET6_ADDRSTRLEN] = {};
+  if (storage.ss_family == AF_INET6) {
+    const auto& v6 = reinterpret_cast<const sockaddr_in6&>(storage);
+    inet_ntop(AF_INET6, &v6.sin6_addr, text, sizeof text);
+    return fmt::format("[{}]:{}", text, ntohs(v6.sin6_port));
+  }
+  const auto& v4 = reinterpret_cast<const sockaddr_in&>(storage);
+  inet_ntop(AF_INET, &v4.sin_addr, text, sizeof text);
+  return fmt::format("{}:{}", text, ntohs(v4.sin_port));
+}
+
+expected<ListenAddress, std::string> ListenAddress::open(const std::string& address, unsigned sockets) {
+  auto first = open_socket(address, Sharing::exclusive);
+  if (!first) return unexpected(first.error());
+  if (!set(first->get(), SOL_SOCKET, SO_REUSEPORT, 1)) {
+    return unexpected(fmt::format("{}: SO_REUSEPORT: {}", address, strerror(errno)));
+  }
+  ListenAddress opened;
+  opened.configured_ = address;
+  opened.actual_ = bound_address(first->get());
+  opened.sockets_.push_back(std::move(*first));
+  if (auto joined = opened.resize(sockets); !joined) return unexpected(joined.error());
+  return opened;
+}
+
+expected<void, std::string> ListenAddress::resize(unsigned sockets) {
+  while (sockets_.size() > sockets) sockets_.pop_back();
+  while (sockets_.size() < sockets) {
+    auto next = open_socket(actual_, Sharing::joins);
+    if (!next) return unexpected(next.error());
+    sockets_.push_back(std::move(*next));
+  }
+  return {};
+}
+
+}  // namespace tollgate::gateway
