@@ -2,10 +2,21 @@
 // count on being destroyed only after the last of them has ended.
 #pragma once
 
+#include <optional>
+
 #include "gateway/config.hpp"
 #include "http/exchange.hpp"
+#include "sandbox/program.hpp"
 
 namespace tollgate::gateway {
+
+// What one request asked of an upstream.
+struct UpstreamUse {
+  int status = 0;              // of the upstream's response; 0 when there was none
+  std::uint16_t connects = 0;  // connections opened for it, also those that failed
+  std::uint16_t reuses = 0;    // times it was sent over a pooled connection
+  std::uint16_t retries = 0;   // sent again because a pooled connection had died
+};
 
 // One request's state between dispatcher and backend; fields the backend fills are for the log and the metrics.
 struct RequestContext {
@@ -16,6 +27,10 @@ struct RequestContext {
   std::string detail;                            // one sentence for the log
   std::chrono::nanoseconds queued{};             // waited for admission
   std::chrono::nanoseconds handled{};            // worked on by the backend
+
+  // Set by the backends that have them.
+  std::optional<sandbox::Costs> guest;  // of the guest that ran, also one of `transform`
+  UpstreamUse upstream;
 };
 
 class Backend {

@@ -66,6 +66,7 @@ struct Route {
   std::vector<std::pair<std::string, std::string>> headers;  // added to every response
   Limits limits;
   int line = 0;                          // in the file, for messages
+  std::uint32_t slot = 0;                // its place in shared memory (shared_memory.hpp), given by the supervisor
 
   // "path host method..." : the label in logs, metrics and /routes. Unique within a table.
   std::string name() const;

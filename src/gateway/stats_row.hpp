@@ -2,13 +2,12 @@
 // makes the segments and passes them).
 //
 // One StatsSegment per worker process. Only that worker maps it writable and writes it, with plain stores;
-// the supervisor reads it as untrusted numbers, also after the worker has died. A segment of zero bytes is a
-// valid start.
+// the supervisor reads it as untrusted numbers, also after the worker has died. Zero bytes are a valid start:
+// a segment is used as it is mapped, never constructed (that would touch every page).
 //
-// A row belongs to a route's *name*: the supervisor gives each name it ever loads a row index
-// (stats_registry.hpp), the same in every worker and for good, so the numbers of a route go on over reloads.
-// When a worker ends, the supervisor adds its segment to what it retains (stats_totals.hpp) and drops it; the
-// next worker gets a new one. So counters never fall, whatever is reloaded or dies.
+// A row belongs to a route's slot, and so to its *name*: its numbers go on over reloads. Before a slot gets
+// another name or a segment is dropped, the supervisor adds what they hold to what it retains
+// (stats_totals.hpp). So counters never fall, whatever is reloaded or dies.
 #pragma once
 
 #include <algorithm>
@@ -20,6 +19,7 @@
 
 #include "base/counter.hpp"
 #include "base/histogram.hpp"
+#include "gateway/shared_memory.hpp"
 
 namespace tollgate::gateway {
 
@@ -95,7 +95,6 @@ class OutcomeTable {
 
 // What one worker counts for one route. Durations are in nanoseconds.
 struct RouteRow {
-  Gauge in_flight;        // requests begun and not ended: after a crash, whom to suspect
   OutcomeTable requests;  // their sum is the number of requests ended
   Counter request_bytes;  // bodies only
   Counter response_bytes;
@@ -132,18 +131,13 @@ struct WorkerRow {
 };
 
 struct StatsSegment {
-  // Route names a supervisor can tell apart during its life; later ones share row 0. A row takes 8 KiB of
-  // memory only once it is used.
-  static constexpr std::uint32_t rows_max = 1024;
-  static constexpr std::uint32_t row_other =
-      0;  // requests without a route of their own, and names past rows_max
-
   WorkerRow worker;
-  std::array<RouteRow, rows_max> routes;
+  RouteRow unrouted;  // requests that no route took: 404, 405
+  std::array<RouteRow, route_slots_max> routes;
 
-  // An index from elsewhere may be any number.
-  RouteRow& route(std::uint32_t row) { return routes[row < rows_max ? row : row_other]; }
-  const RouteRow& route(std::uint32_t row) const { return routes[row < rows_max ? row : row_other]; }
+  // A slot from elsewhere may be any number.
+  RouteRow& route(std::uint32_t slot) { return slot < routes.size() ? routes[slot] : unrouted; }
+  const RouteRow& route(std::uint32_t slot) const { return slot < routes.size() ? routes[slot] : unrouted; }
 };
 
 }  // namespace tollgate::gateway

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <map>
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -57,10 +58,10 @@ TEST(OutcomeTable, cuts_a_word_that_is_too_long) {
   EXPECT_EQ(read(table), expected);
 }
 
-TEST(StatsSegment, takes_any_number_for_a_row) {
+TEST(StatsSegment, takes_any_number_for_a_slot) {
   auto segment = std::make_unique<StatsSegment>();
-  segment->route(4'000'000'000u).in_flight.raise();
-  EXPECT_EQ(segment->routes[StatsSegment::row_other].in_flight.get(), 1u);
+  segment->route(4'000'000'000u).request_bytes.add(1);
+  EXPECT_EQ(segment->unrouted.request_bytes.get(), 1u);
 }
 
 }  // namespace
