@@ -125,7 +125,6 @@ struct WorkerRow {
   Counter connections_rejected;   // over the connection cap, or out of descriptors
   Counter connections_timed_out;  // idle, head, body or write timeouts
   OutcomeTable refusals;          // requests that never reached a route: status and reason word
-  Counter log_lines_written;
   Counter log_lines_dropped;
   DurationHistogram loop_delay;  // how late a timer of the event loop ran
 };
