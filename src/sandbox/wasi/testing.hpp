@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <concepts>
 #include <initializer_list>
 #include <string>
 #include <string_view>
@@ -83,7 +84,7 @@ class FakeGuest {
   GuestMemory memory() { return {memory_.data(), memory_.size()}; }
   std::vector<std::uint8_t>& bytes() { return memory_; }
   void put(std::uint32_t address, std::string_view text) { std::copy(text.begin(), text.end(), &memory_[address]); }
-  template <class T>
+  template <std::integral T>
   void put(std::uint32_t address, T value) {
     ASSERT_TRUE(memory().store(address, value));
   }
