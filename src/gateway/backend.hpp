@@ -33,9 +33,19 @@ struct RequestContext {
   UpstreamUse upstream;
 };
 
+// An answer that is always the same. The views live as long as the backend.
+struct FixedResponse {
+  http::ResponseHead head;
+  std::string_view body;
+};
+
 class Backend {
  public:
   virtual ~Backend() = default;
+
+  // What every request gets, if that is always the same: the dispatcher then sends it without calling serve(), and
+  // needs no deadline. Asked once, when the table is loaded.
+  virtual const FixedResponse* fixed_response() const { return nullptr; }
 
   // Answers through context.exchange.response. On failure before a head was sent it may instead set
   // context.reason (and detail) and return: the dispatcher then sends the error response.

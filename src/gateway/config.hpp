@@ -15,6 +15,9 @@ namespace tollgate::gateway {
 
 using Milliseconds = std::chrono::milliseconds;
 
+// What a transform may hold of an upstream's response where the route sets no `response` limit.
+inline constexpr std::uint64_t transformed_response_bytes_default = 10u << 20;
+
 // Limits of a route. The names are those of the configuration, the errors and docs/configuration.md.
 struct Limits {
   Milliseconds deadline{5000};             // wall time from head received to response ended; streaming excepted

@@ -1,0 +1,31 @@
+// Why the gateway itself, a sandbox or an upstream did not give the answer asked for; http/reason.hpp has the rows of
+// HTTP. docs/configuration.md lists every word.
+#pragma once
+
+#include "http/reason.hpp"
+
+namespace tollgate::gateway::reasons {
+
+using http::Reason;
+
+// Routes
+inline constexpr Reason not_found{"not_found", 404, "No route matches this path."};
+inline constexpr Reason method_not_allowed{"method", 405, "This path does not take this method."};
+inline constexpr Reason bad_parameter{"parameter", 400, "A parameter of the request is not valid."};
+inline constexpr Reason bad_document{"document", 400, "The request body is not in the expected format."};
+
+// Limits of a route
+inline constexpr Reason deadline{"deadline", 504, "The request took longer than this route allows."};
+inline constexpr Reason capacity{"capacity", 503, "The gateway is at its limit; try again later."};
+inline constexpr Reason quarantine{"quarantine", 503, "This route is switched off after repeated crashes."};
+inline constexpr Reason shutting_down{"shutdown", 503, "The gateway is stopping."};
+
+// Sandboxes
+inline constexpr Reason trap{"trap", 500, "The handler failed."};
+inline constexpr Reason exit_code{"exit", 500, "The handler ended with an error."};
+inline constexpr Reason memory{"memory", 500, "The handler ran out of memory."};
+inline constexpr Reason cpu{"cpu", 504, "The handler used more CPU time than this route allows."};
+inline constexpr Reason bad_response{"response", 502, "The handler's answer is not a valid response."};
+inline constexpr Reason output{"output", 502, "The handler's answer is larger than this route allows."};
+
+}  // namespace tollgate::gateway::reasons

@@ -1,0 +1,25 @@
+// Reads one [[route]] of a configuration and the limits tables.
+#pragma once
+
+#include <filesystem>
+
+#include "gateway/config_reader.hpp"
+#include "gateway/toml_reader.hpp"
+
+namespace tollgate::gateway {
+
+// What a route's reading depends on besides its own table.
+struct RouteSurroundings {
+  const Limits& defaults;
+  std::filesystem::path folder;  // of the configuration file, absolute
+  NamedFiles named_files;
+};
+
+void read_limits(TableReader& table, Limits& limits);
+
+Route read_route(TableReader& table, const RouteSurroundings& surroundings);
+
+// The names that `native` may have.
+const std::vector<std::string>& native_handler_names();
+
+}  // namespace tollgate::gateway

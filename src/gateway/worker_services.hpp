@@ -1,0 +1,17 @@
+// What a worker's backends share: made once per worker process, outlives every loaded table.
+#pragma once
+
+#include "base/async.hpp"
+#include "gateway/request_observer.hpp"
+#include "gateway/shared_memory.hpp"
+
+namespace tollgate::gateway {
+
+struct WorkerServices {
+  Executor executor;
+  SharedCounts& counts;
+  WorkerMark& mark;
+  RequestObserver& observer;
+};
+
+}  // namespace tollgate::gateway
