@@ -1,0 +1,129 @@
+#include "gateway/spawn/child_program.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <linux/close_range.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <string>
+
+#include "base/unique_fd.hpp"
+
+namespace tollgate::gateway {
+namespace {
+
+std::vector<char*> pointers(const std::vector<std::string>& strings) {
+  std::vector<char*> list;
+  list.reserve(strings.size() + 1);
+  for (const auto& text : strings) list.push_back(const_cast<char*>(text.c_str()));
+  list.push_back(nullptr);
+  return list;
+}
+
+void limit(int resource, std::uint64_t value) {
+  if (value == 0) return;
+  const rlimit both{value, value};
+  setrlimit(static_cast<__rlimit_resource>(resource), &both);
+}
+
+// Runs in the child on the parent's memory: system calls only. Returns the errno of the step that failed.
+int become(const StartProgram& start, char* const* argv, char* const* environment, const std::array<int, 3>& files) {
+  setsid();
+  struct sigaction default_action {};
+  default_action.sa_handler = SIG_DFL;
+  for (int number = 1; number < SIGRTMIN; ++number) sigaction(number, &default_action, nullptr);
+  for (int target = 0; target < 3; ++target) {
+    if (dup2(files[static_cast<std::size_t>(target)], target) < 0) return errno;  // the sources are above 2
+  }
+  if (close_range(3, ~0u, 0) != 0) return errno;
+  limit(RLIMIT_CPU, start.limits.cpu_seconds);
+  limit(RLIMIT_AS, start.limits.memory_bytes);
+  limit(RLIMIT_FSIZE, start.limits.file_bytes);
+  limit(RLIMIT_NOFILE, start.limits.open_files);
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
+  execve(argv[0], argv, environment);
+  return errno;
+}
+
+std::string read_file(const std::string& path) {
+  std::string text;
+  const UniqueFd file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file) return text;
+  std::array<char, 4096> piece;
+  for (ssize_t count; (count = read(file.get(), piece.data(), piece.size())) > 0;) {
+    text.append(piece.data(), static_cast<std::size_t>(count));
+  }
+  return text;
+}
+
+}  // namespace
+
+expected<pid_t, int> start_program(const StartProgram& start, int in, int out, int err) {
+  const auto argv = pointers(start.argv);
+  const auto environment = pointers(start.environment);
+  const std::array<int, 3> files{in, out, err};
+  // Between vfork and exec no handler may run on the shared memory.
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  sigprocmask(SIG_SETMASK, &all, &before);
+  volatile int start_error = 0;
+  const pid_t pid = vfork();
+  if (pid == 0) {
+    start_error = become(start, argv.data(), environment.data(), files);
+    _exit(127);
+  }
+  const int fork_error = errno;
+  sigprocmask(SIG_SETMASK, &before, nullptr);
+  if (pid < 0) return unexpected(fork_error);
+  if (start_error != 0) {
+    siginfo_t ended;
+    waitid(P_PID, static_cast<id_t>(pid), &ended, WEXITED);
+    return unexpected(static_cast<int>(start_error));
+  }
+  return pid;
+}
+
+std::vector<pid_t> children_of(pid_t parent) {
+  // Threads other than the first have lists of their own; programs that fork from one are found when they end.
+  const std::string text = read_file(fmt::format("/proc/{0}/task/{0}/children", parent));
+  std::vector<pid_t> list;
+  for (const char* at = text.data(); at < text.data() + text.size(); ++at) {
+    pid_t pid = 0;
+    const auto [end, error] = std::from_chars(at, text.data() + text.size(), pid);
+    if (error == std::errc()) list.push_back(pid);
+    at = end;
+  }
+  return list;
+}
+
+std::vector<pid_t> descendants_of(pid_t root) {
+  std::vector<pid_t> found = children_of(root);
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    const auto below = children_of(found[i]);
+    found.insert(found.end(), below.begin(), below.end());
+  }
+  return found;
+}
+
+std::string initial_environment(pid_t pid, std::string_view name) {
+  const std::string text = read_file(fmt::format("/proc/{}/environ", pid));
+  for (std::size_t at = 0; at < text.size();) {
+    const std::string_view entry(text.c_str() + at);
+    if (entry.starts_with(name) && entry.size() > name.size() && entry[name.size()] == '=') {
+      return std::string(entry.substr(name.size() + 1));
+    }
+    at += entry.size() + 1;
+  }
+  return {};
+}
+
+}  // namespace tollgate::gateway

@@ -1,0 +1,32 @@
+// Starts one program the cheap way (the parent's memory is shared until exec, as vfork(2) does) and knows all its
+// descendants. Linux only. Used by the spawner process alone: it must be a child subreaper (PR_SET_CHILD_SUBREAPER),
+// so that whoever loses its parent becomes the spawner's child and can be found.
+#pragma once
+
+#include <sys/resource.h>
+#include <sys/types.h>
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/expected.hpp"
+#include "gateway/spawn/spawn_protocol.hpp"
+
+namespace tollgate::gateway {
+
+// The program leads a session and a process group of its own, has the three descriptors as 0, 1, 2 and no other,
+// default signal dispositions, nothing blocked, and the limits. Fails with the errno of the failing step, that of
+// execve included.
+expected<pid_t, int> start_program(const StartProgram& start, int in, int out, int err);
+
+// The children of a process, from /proc; empty when it has ended.
+std::vector<pid_t> children_of(pid_t parent);
+
+// Everyone below `root` in the process tree; `root` itself not included.
+std::vector<pid_t> descendants_of(pid_t root);
+
+// The value of one variable in the environment that a process was started with.
+std::string initial_environment(pid_t pid, std::string_view name);
+
+}  // namespace tollgate::gateway

@@ -1,0 +1,68 @@
+// What a worker and its spawner say to each other, one SOCK_SEQPACKET message each.
+//
+// The worker runs guests and therefore never starts a program; its spawner does nothing else. A worker asks for a
+// start with three descriptors (stdin, stdout, stderr of the program), may ask for its end, and is told once how it
+// ended, after every descendant is gone. The spawner ends, with all it started, when the socket closes.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "base/expected.hpp"
+#include "base/unique_fd.hpp"
+
+namespace tollgate::gateway {
+
+// A message never exceeds this: argv and environment of one program. Larger ones are refused by encode().
+inline constexpr std::size_t spawn_message_bytes_max = 128u << 10;
+
+// Resource limits put on the program itself (setrlimit(2)); 0 leaves the spawner's own.
+struct SpawnLimits {
+  std::uint64_t cpu_seconds = 0;         // RLIMIT_CPU: a backstop, the deadline comes first
+  std::uint64_t memory_bytes = 0;        // RLIMIT_AS
+  std::uint64_t file_bytes = 0;          // RLIMIT_FSIZE
+  std::uint64_t open_files = 0;          // RLIMIT_NOFILE
+  friend bool operator==(const SpawnLimits&, const SpawnLimits&) = default;
+};
+
+struct StartProgram {
+  std::uint64_t id = 0;  // the worker's number for this run, never reused
+  SpawnLimits limits;
+  std::vector<std::string> argv;         // argv[0] is the absolute path that is executed
+  std::vector<std::string> environment;  // "NAME=value"
+};
+
+struct EndProgram {
+  std::uint64_t id = 0;
+};
+
+struct ProgramEnded {
+  std::uint64_t id = 0;
+  int start_error = 0;   // errno of the start; the rest is meaningless unless 0
+  int wait_status = 0;   // waitpid(2)
+  std::chrono::microseconds cpu{};       // user + system of the program and of every descendant
+  std::uint64_t memory_bytes_peak = 0;   // largest resident set of any single one of them
+};
+
+using SpawnerMessage = std::variant<StartProgram, EndProgram, ProgramEnded>;
+
+expected<std::string, std::string> encode(const SpawnerMessage& message);
+// Nullopt for anything that encode() did not make.
+std::optional<SpawnerMessage> decode(std::string_view bytes);
+
+// Sends one message with descriptors (duplicated into the receiver). Fails with errno; EAGAIN when the socket is full.
+expected<void, int> send_message(int socket, std::string_view bytes, std::span<const int> descriptors);
+
+struct ReceivedMessage {
+  std::string bytes;  // empty: the other end is gone
+  std::vector<UniqueFd> descriptors;
+};
+expected<ReceivedMessage, int> receive_message(int socket);
+
+}  // namespace tollgate::gateway

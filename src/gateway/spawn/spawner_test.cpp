@@ -1,0 +1,177 @@
+// Drives a real spawner process: the parent of these tests plays the worker.
+#include "gateway/spawn/spawner.hpp"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include <fstream>
+#include <thread>
+
+#include "gateway/spawn/child_program.hpp"
+#include "gateway/spawn/spawn_protocol.hpp"
+
+namespace tollgate::gateway {
+namespace {
+
+using std::chrono::steady_clock;
+
+class SpawnerProcess : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    int ends[2];
+    ASSERT_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+    socket_.reset(ends[0]);
+    UniqueFd theirs(ends[1]);
+    pid_ = fork();
+    if (pid_ == 0) {
+      socket_.reset();
+      _exit(run_spawner(std::move(theirs)));
+    }
+  }
+
+  void TearDown() override {
+    socket_.reset();
+    int status = 0;
+    waitpid(pid_, &status, 0);
+    EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+  }
+
+  void start(std::uint64_t id, const std::string& script, SpawnLimits limits = {}) {
+    StartProgram program;
+    program.id = id;
+    program.limits = limits;
+    program.argv = {"/bin/sh", "-c", script};
+    program.environment = {"PATH=/usr/bin:/bin"};
+    start(program);
+  }
+
+  void start(const StartProgram& program) {
+    int out[2];
+    ASSERT_EQ(pipe2(out, O_CLOEXEC), 0);
+    output_.reset(out[0]);
+    const UniqueFd write_end(out[1]);
+    const UniqueFd nothing(open("/dev/null", O_RDWR | O_CLOEXEC));
+    const int files[] = {nothing.get(), write_end.get(), nothing.get()};
+    ASSERT_TRUE(send_message(socket_.get(), *encode(program), files));
+  }
+
+  std::optional<ProgramEnded> ended(std::chrono::milliseconds limit = std::chrono::seconds(10)) {
+    pollfd ready{socket_.get(), POLLIN, 0};
+    if (poll(&ready, 1, static_cast<int>(limit.count())) != 1) return std::nullopt;
+    const auto received = receive_message(socket_.get());
+    if (!received) return std::nullopt;
+    const auto message = decode(received->bytes);
+    return message ? std::optional(std::get<ProgramEnded>(*message)) : std::nullopt;
+  }
+
+  std::string output() {
+    std::string text;
+    char piece[256];
+    for (ssize_t count; (count = read(output_.get(), piece, sizeof piece)) > 0;) {
+      text.append(piece, static_cast<std::size_t>(count));
+    }
+    return text;
+  }
+
+  UniqueFd socket_;
+  UniqueFd output_;
+  pid_t pid_ = -1;
+};
+
+TEST_F(SpawnerProcess, tells_output_exit_code_cpu_and_memory) {
+  start(1, "echo hello; exit 3");
+  const auto end = ended();
+  ASSERT_TRUE(end);
+  EXPECT_EQ(end->id, 1u);
+  EXPECT_EQ(end->start_error, 0);
+  EXPECT_EQ(WEXITSTATUS(end->wait_status), 3);
+  EXPECT_GT(end->memory_bytes_peak, 100u << 10);
+  EXPECT_EQ(output(), "hello\n");
+}
+
+TEST_F(SpawnerProcess, counts_the_cpu_of_grandchildren_already_gone) {
+  start(1, "sh -c 'i=0; while [ $i -lt 60000 ]; do i=$((i+1)); done'");
+  const auto end = ended();
+  ASSERT_TRUE(end);
+  EXPECT_GT(end->cpu.count(), 5000);
+}
+
+TEST_F(SpawnerProcess, a_missing_program_is_an_errno) {
+  StartProgram program;
+  program.id = 9;
+  program.argv = {"/nowhere/to/be/found"};
+  start(program);
+  const auto end = ended();
+  ASSERT_TRUE(end);
+  EXPECT_EQ(end->start_error, ENOENT);
+}
+
+TEST_F(SpawnerProcess, ends_a_program_that_ignores_sigterm) {
+  start(1, "trap '' TERM; while :; do sleep 10; done");
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  ASSERT_TRUE(send_message(socket_.get(), *encode(EndProgram{1}), {}));
+  const auto end = ended();
+  ASSERT_TRUE(end);
+  EXPECT_EQ(WTERMSIG(end->wait_status), SIGKILL);
+}
+
+TEST_F(SpawnerProcess, a_grandchild_that_left_its_session_and_keeps_the_pipe_is_gone_before_the_end_is_told) {
+  start(1, "setsid sh -c 'sleep 60' & echo started");
+  const auto end = ended();
+  ASSERT_TRUE(end);
+  EXPECT_EQ(output(), "started\n");  // returns: no one holds the pipe
+  EXPECT_TRUE(descendants_of(pid_).empty());
+}
+
+TEST_F(SpawnerProcess, a_daemon_that_scrubbed_its_environment_is_found_too) {
+  start(1, "env -i /usr/bin/setsid /bin/sh -c '/bin/sleep 60 & exit 0' & sleep 0.2; exit 0");
+  ASSERT_TRUE(ended());
+  EXPECT_TRUE(descendants_of(pid_).empty());
+}
+
+TEST_F(SpawnerProcess, the_end_of_one_run_leaves_the_orphans_of_another) {
+  start(1, "(setsid sleep 60 &) ; sleep 60");
+  std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  start(2, "exit 0");
+  const auto end = ended();
+  ASSERT_TRUE(end);
+  EXPECT_EQ(end->id, 2u);
+  EXPECT_EQ(descendants_of(pid_).size(), 3u) << "the shell, its sleep, and the orphan";
+}
+
+TEST_F(SpawnerProcess, nothing_outlives_the_worker) {
+  start(1, "(setsid sleep 60 &) ; sleep 60");
+  std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  const auto everyone = descendants_of(pid_);
+  EXPECT_EQ(everyone.size(), 3u);
+  socket_.reset();
+  const auto limit = steady_clock::now() + std::chrono::seconds(5);
+  for (const pid_t pid : everyone) {
+    while (kill(pid, 0) == 0 && steady_clock::now() < limit) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    EXPECT_NE(kill(pid, 0), 0);
+  }
+}
+
+TEST_F(SpawnerProcess, passes_no_descriptor_but_three_and_obeys_the_limits) {
+  start(1, "ls /proc/self/fd | wc -l; ulimit -n; ulimit -t", {.cpu_seconds = 5, .open_files = 33});
+  ASSERT_TRUE(ended());
+  EXPECT_EQ(output(), "4\n33\n5\n");  // 0, 1, 2 and the folder that ls reads
+}
+
+TEST_F(SpawnerProcess, a_hundred_at_once_are_all_told) {
+  for (std::uint64_t id = 1; id <= 100; ++id) start(id, "exit 0");
+  std::uint64_t sum = 0;
+  for (int i = 0; i < 100; ++i) {
+    const auto end = ended();
+    ASSERT_TRUE(end);
+    sum += end->id;
+  }
+  EXPECT_EQ(sum, 5050u);
+}
+
+}  // namespace
+}  // namespace tollgate::gateway
