@@ -1,28 +1,37 @@
 // What compiling one module gives: machine code, the initial image of its memory, and a manifest. Made in the
 // compiler child, kept in the cache, loaded by workers from descriptors.
+//
+// All three travel in one file, the *container* (bundle_file.hpp), which is also what `tollgate compile`
+// writes: the code lies at its beginning, because the engine maps files from there, the image at a page
+// border behind it.
 #pragma once
 
 #include <cstdint>
 #include <string>
-#include <vector>
 
 #include "base/unique_fd.hpp"
 
 namespace tollgate::sandbox {
 
 struct Manifest {
-  int format = 1;              // of this manifest and of our rewrite; another format is another cache key
-  std::string module_digest;   // hex SHA-256 of the .wasm
-  std::string engine;          // engine version and configuration hash; must equal the loader's
-  std::string name;            // file name without folder and ending, for logs
-  std::string entry;           // "_start" or "_initialize"; for a reactor nothing else is called
-  std::string start_export;    // reserved export holding the module's start function, "" if it had none
+  int format = 1;             // of this manifest and of our rewrite; another format is another cache key
+  std::string module_digest;  // hex SHA-256 of the .wasm
+  std::string engine;         // engine_fingerprint() of the compiler; must equal the loader's
+  std::string name;           // file name without folder and ending, for logs
+  std::string entry;          // "_start" or "_initialize"; for a reactor nothing else is called
+  std::string start_export;   // reserved export holding the module's start function, "" if it had none
   std::uint64_t memory_pages_min = 0;  // of 64 KiB
   std::uint64_t memory_pages_max = 65536;
-  std::uint64_t image_bytes = 0;       // memory_pages_min * 64 KiB when there is an image, else 0
+  std::uint64_t code_bytes = 0;    // from offset 0 of BundleFds::code
+  std::uint64_t image_bytes = 0;   // memory_pages_min * 64 KiB when there is an image, else 0
+  std::uint64_t image_offset = 0;  // where the image begins in BundleFds::image: a multiple of 4096
 };
 
-// Position-independent pieces of a bundle as open descriptors; the code file is what the engine maps.
+inline constexpr int manifest_format = 1;
+inline constexpr std::uint64_t wasm_page_bytes = 64u << 10;
+
+// Position-independent pieces of a bundle as open descriptors; the code file is what the engine maps. Both
+// may name the same file. Nobody writes to it any more.
 struct BundleFds {
   Manifest manifest;
   UniqueFd code;

@@ -1,0 +1,295 @@
+//! What happens to a module before it is compiled. Two things make instantiation cheap and harmless:
+//!
+//! - active data segments move into an *image*, the memory's initial content, which the host maps into a slot once
+//!   instead of copying it for each request;
+//! - the start function becomes the export [`START_EXPORT`], which the host calls on a fiber under the request's
+//!   limits, so that instantiation itself never runs guest code.
+//!
+//! The module behaves as before: a segment moves only when it would certainly have been applied at that place and in
+//! that order. Input and result are both validated; what tollgate cannot run is refused with a sentence.
+mod image;
+mod segments;
+mod survey;
+
+use std::collections::HashMap;
+use std::fmt;
+
+use wasm_encoder::{DataCountSection, ExportKind, ExportSection, Module, RawSection};
+use wasmparser::{ExternalKind, Validator, WasmFeatures};
+
+use crate::config::FEATURES;
+pub use image::{Image, PAGE_BYTES, Run};
+use segments::Plan;
+use survey::{Section, Survey};
+
+/// Exports with this prefix are ours; a module that brings its own is refused.
+const RESERVED_PREFIX: &str = "tollgate:";
+/// The module's start function, to be called before its entry point.
+pub const START_EXPORT: &str = "tollgate:start";
+/// The only module name guests may import from.
+pub const PREVIEW1: &str = "wasi_snapshot_preview1";
+
+pub const WASM_PAGE_BYTES: u64 = 64 << 10;
+/// Each costs 16 bytes in every instance.
+const GLOBALS_MAX: u64 = 65_536;
+/// Elements of all tables together at the start; each costs 8 bytes in every instance.
+const TABLE_ELEMENTS_MAX: u64 = 1_000_000;
+
+const SECTION_EXPORT: u8 = 7;
+const SECTION_START: u8 = 8;
+const SECTION_DATA: u8 = 11;
+const SECTION_DATA_COUNT: u8 = 12;
+
+/// Why a module cannot run here: one sentence without a full stop, to follow the module's name and a colon.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal(pub String);
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+pub(crate) fn refuse<T>(sentence: impl Into<String>) -> Result<T, Refusal> {
+    Err(Refusal(sentence.into()))
+}
+
+/// The preview 1 functions that the host provides: name to signature as in `sandbox/guest.hpp` ("iIi:i").
+#[derive(Default)]
+pub struct HostFunctions(HashMap<String, String>);
+
+impl HostFunctions {
+    pub fn add(&mut self, name: &str, signature: &str) {
+        self.0.insert(name.to_owned(), signature.to_owned());
+    }
+
+    fn signature(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Entry {
+    /// `_start`: runs once and returns.
+    Command,
+    /// `_initialize`: nothing else is called.
+    Reactor,
+}
+
+impl Entry {
+    pub fn export(self) -> &'static str {
+        match self {
+            Entry::Command => "_start",
+            Entry::Reactor => "_initialize",
+        }
+    }
+}
+
+#[derive(Debug)]
+pub struct Rewritten {
+    pub wasm: Vec<u8>,
+    pub image: Image,
+    pub entry: Entry,
+    pub has_start: bool,
+    pub memory_pages_min: u64,
+    pub memory_pages_max: u64,
+}
+
+/// `memory_bytes_max`: the largest initial memory that is accepted.
+pub fn rewrite(wasm: &[u8], host: &HostFunctions, memory_bytes_max: u64) -> Result<Rewritten, Refusal> {
+    refuse_other_formats(wasm)?;
+    let survey = Survey::of(wasm).map_err(|error| Refusal(format!("is not valid WebAssembly: {error}")))?;
+    refuse_other_memories(&survey)?;
+    validate(wasm)?;
+    check_imports(&survey, host)?;
+    check_sizes(&survey, memory_bytes_max)?;
+    let entry = check_exports(&survey)?;
+
+    let memory = survey.memories[0];
+    let (plan, image) = segments::plan(&survey, memory.initial * WASM_PAGE_BYTES)
+        .map_err(|error| Refusal(format!("is not valid WebAssembly: {error}")))?;
+    let result = encode(wasm, &survey, &plan)?;
+    Validator::new_with_features(FEATURES)
+        .validate_all(&result)
+        .map_err(|error| Refusal(format!("could not be rewritten (a defect of tollgate): {error}")))?;
+    Ok(Rewritten {
+        wasm: result,
+        image,
+        entry,
+        has_start: survey.start.is_some(),
+        memory_pages_min: memory.initial,
+        memory_pages_max: memory.maximum.unwrap_or(65_536),
+    })
+}
+
+fn refuse_other_formats(wasm: &[u8]) -> Result<(), Refusal> {
+    if wasm.starts_with(b"\0asm\x01\0\0\0") {
+        return Ok(());
+    }
+    if wasm.starts_with(b"\0asm") && wasm.get(6..8) == Some(&[1, 0]) {
+        return refuse("is a component: components come later, build a core WASI preview 1 module");
+    }
+    if wasm.starts_with(b"\x7fELF") {
+        return refuse(
+            "is compiled code and not a WebAssembly module: code from elsewhere needs --trust-precompiled",
+        );
+    }
+    if wasm.trim_ascii_start().starts_with(b"(module") {
+        return refuse("is WebAssembly text: turn it into a binary module first, for example with wat2wasm");
+    }
+    refuse("is not a WebAssembly module: it does not begin with \\0asm and version 1")
+}
+
+fn refuse_other_memories(survey: &Survey) -> Result<(), Refusal> {
+    let imported = survey.imports.iter().filter(|import| matches!(import.ty, wasmparser::TypeRef::Memory(_)));
+    if survey.memories.len() + imported.count() > 1 {
+        return refuse("has more than one memory (multi-memory): tollgate runs modules with exactly one");
+    }
+    for memory in survey.all_memories() {
+        if memory.memory64 {
+            return refuse("has a 64-bit memory (memory64): tollgate runs modules with a 32-bit memory");
+        }
+        if memory.shared {
+            return refuse("has a shared memory (threads): tollgate gives every request a memory of its own");
+        }
+    }
+    Ok(())
+}
+
+/// Validates under the engine's features; names the proposal when that is all that is missing.
+fn validate(wasm: &[u8]) -> Result<(), Refusal> {
+    let valid_under =
+        |features: WasmFeatures| Validator::new_with_features(features).validate_all(wasm).map(|_types| ());
+    let Err(error) = valid_under(FEATURES) else { return Ok(()) };
+    if valid_under(WasmFeatures::all()).is_err() {
+        return refuse(format!("is not valid WebAssembly: {error}"));
+    }
+    let needed: Vec<String> = WasmFeatures::all()
+        .difference(FEATURES)
+        .iter_names()
+        .filter(|(_, feature)| valid_under(WasmFeatures::all().difference(*feature)).is_err())
+        .map(|(name, _)| name.to_lowercase().replace('_', "-"))
+        .collect();
+    let needed = if needed.is_empty() { error.to_string() } else { needed.join(", ") };
+    refuse(format!("needs WebAssembly features that tollgate does not enable: {needed}"))
+}
+
+fn check_imports(survey: &Survey, host: &HostFunctions) -> Result<(), Refusal> {
+    for import in &survey.imports {
+        let full_name = format!("{}.{}", import.module, import.name);
+        if import.module.starts_with("wasi:") {
+            return refuse(format!(
+                "imports {full_name}, which belongs to components: components come later"
+            ));
+        }
+        let (PREVIEW1, wasmparser::TypeRef::Func(type_index)) = (import.module, import.ty) else {
+            return refuse(format!(
+                "has the unknown import {full_name}: only functions of {PREVIEW1} are provided"
+            ));
+        };
+        let Some(expected) = host.signature(import.name) else {
+            return refuse(format!(
+                "has the unknown import {full_name}: WASI preview 1 has no such function"
+            ));
+        };
+        let found = survey.signature(type_index);
+        if found != expected {
+            return refuse(format!(
+                "imports {full_name} with the signature {found}, where WASI has {expected}"
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn check_sizes(survey: &Survey, memory_bytes_max: u64) -> Result<(), Refusal> {
+    let Some(memory) = survey.memories.first() else {
+        return refuse("has no memory: WASI functions need one, exported as `memory`");
+    };
+    let bytes = memory.initial * WASM_PAGE_BYTES;
+    if bytes > memory_bytes_max {
+        return refuse(format!(
+            "starts with {bytes} bytes of memory, more than the limit of {memory_bytes_max}"
+        ));
+    }
+    if survey.globals > GLOBALS_MAX {
+        return refuse(format!("has {} globals, more than the limit of {GLOBALS_MAX}", survey.globals));
+    }
+    if survey.table_elements > TABLE_ELEMENTS_MAX {
+        return refuse(format!(
+            "starts with {} table elements, more than the limit of {TABLE_ELEMENTS_MAX}",
+            survey.table_elements
+        ));
+    }
+    Ok(())
+}
+
+fn check_exports(survey: &Survey) -> Result<Entry, Refusal> {
+    let find = |name: &str| survey.exports.iter().find(|export| export.name == name);
+    if let Some(reserved) = survey.exports.iter().find(|export| export.name.starts_with(RESERVED_PREFIX)) {
+        return refuse(format!("exports {}, a name reserved for tollgate", reserved.name));
+    }
+    if find("memory").is_none_or(|export| export.kind != ExternalKind::Memory) {
+        return refuse("does not export its memory as `memory`");
+    }
+    let (entry, export) = match (find("_start"), find("_initialize")) {
+        (Some(start), _) => (Entry::Command, start),
+        (None, Some(initialize)) => (Entry::Reactor, initialize),
+        (None, None) => return refuse("has no entry point: neither _start nor _initialize is exported"),
+    };
+    let signature = match export.kind {
+        ExternalKind::Func => survey.function_signature(export.index),
+        _ => return refuse(format!("exports {} as something else than a function", export.name)),
+    };
+    if signature != ":" {
+        return refuse(format!("exports {} with the signature {signature}, where it must be :", export.name));
+    }
+    Ok(entry)
+}
+
+/// Copies the module, changing only exports, start and data. Custom sections (names, debug information, producers)
+/// are left out: nothing reads them at run time.
+fn encode(wasm: &[u8], survey: &Survey, plan: &Plan) -> Result<Vec<u8>, Refusal> {
+    let mut module = Module::new();
+    for Section { id, range } in &survey.sections {
+        match *id {
+            SECTION_START => {}
+            SECTION_EXPORT => {
+                module.section(&exports_with_start(survey)?);
+            }
+            SECTION_DATA_COUNT if plan.is_empty() => {}
+            SECTION_DATA_COUNT => {
+                module.section(&DataCountSection { count: plan.len() });
+            }
+            SECTION_DATA if plan.is_empty() => {}
+            SECTION_DATA => {
+                module.section(&plan.encode(wasm, survey));
+            }
+            id => {
+                module.section(&RawSection { id, data: &wasm[range.clone()] });
+            }
+        }
+    }
+    Ok(module.finish())
+}
+
+fn exports_with_start(survey: &Survey) -> Result<ExportSection, Refusal> {
+    let mut section = ExportSection::new();
+    for export in &survey.exports {
+        let kind = match export.kind {
+            ExternalKind::Func | ExternalKind::FuncExact => ExportKind::Func,
+            ExternalKind::Table => ExportKind::Table,
+            ExternalKind::Memory => ExportKind::Memory,
+            ExternalKind::Global => ExportKind::Global,
+            ExternalKind::Tag => ExportKind::Tag,
+        };
+        section.export(export.name, kind, export.index);
+    }
+    if let Some(function) = survey.start {
+        section.export(START_EXPORT, ExportKind::Func, function);
+    }
+    Ok(section)
+}
+
+#[cfg(test)]
+mod tests;
