@@ -123,15 +123,14 @@ struct WorkerRow {
   Counter connections_accepted;
   Counter connections_closed;     // accepted - closed are open
   Counter connections_rejected;   // over the connection cap, or out of descriptors
-  Counter connections_timed_out;  // idle, head, body or write timeouts
-  OutcomeTable refusals;          // requests that never reached a route: status and reason word
+  Counter connections_timed_out;  // idle, or too slow with a head, a body or taking a response
   Counter log_lines_dropped;
   DurationHistogram loop_delay;  // how late a timer of the event loop ran
 };
 
 struct StatsSegment {
   WorkerRow worker;
-  RouteRow unrouted;  // requests that no route took: 404, 405
+  RouteRow unrouted;  // requests that no route took: 404, 405, and those refused before they had a route
   std::array<RouteRow, route_slots_max> routes;
 
   // A slot from elsewhere may be any number.
