@@ -1,8 +1,9 @@
-// One request and its response: the seam between a connection (HTTP/1.1 now, HTTP/2 later) and whoever answers.
+// One request and its response: the seam between a connection (HTTP/1.1 now, HTTP/2 later) and whoever
+// answers.
 //
-// A connection reads a request head, makes an Exchange, and awaits Handler::handle. The handler may read the body,
-// sends exactly one response through `response`, and returns; the connection then reads on or closes. Whatever is
-// awaited here completes on the worker's one thread.
+// A connection reads a request head, makes an Exchange, and awaits Handler::handle. The handler may read the
+// body, sends exactly one response through `response`, and returns; the connection then reads on or closes.
+// Whatever is awaited here completes on the worker's one thread.
 #pragma once
 
 #include <cstdint>
@@ -16,9 +17,9 @@
 
 namespace tollgate::http {
 
-// Tells whoever works on an exchange that its result is no longer wanted. At most one hook at a time (backends
-// nest by saving and restoring it); it runs once, synchronously, where the cause is noticed, and must not destroy
-// the exchange: it cancels a socket or marks a guest and returns.
+// Tells whoever works on an exchange that its result is no longer wanted. At most one hook at a time
+// (backends nest by saving and restoring it); it runs once, synchronously, where the cause is noticed, and
+// must not destroy the exchange: it cancels a socket or marks a guest and returns.
 class Cancellation {
  public:
   struct Hook {
@@ -39,9 +40,12 @@ class Cancellation {
     Hook previous_;
   };
 
-  void cancel(const Reason& cause);                 // the first cause stays
-  const Reason* cause() const { return cause_; }    // nullptr: still wanted
-  void reset() { cause_ = nullptr; hook_ = {}; }
+  void cancel(const Reason& cause);               // the first cause stays
+  const Reason* cause() const { return cause_; }  // nullptr: still wanted
+  void reset() {
+    cause_ = nullptr;
+    hook_ = {};
+  }
 
  private:
   const Reason* cause_ = nullptr;
@@ -59,7 +63,8 @@ class BodyReader {
   // The next piece, valid until the next call; empty at the end. After an error the connection will close.
   virtual Task<expected<std::string_view, const Reason*>> read() = 0;
 
-  // The whole body, if every byte of it has arrived already (always so when there is none): no suspension, no copy.
+  // The whole body, if every byte of it has arrived already (always so when there is none): no suspension, no
+  // copy.
   virtual std::optional<std::string_view> all_if_buffered() = 0;
 
   // Trailer fields, valid after the end was read.
@@ -78,13 +83,15 @@ class ResponseWriter {
   // A whole response: head and body leave in one gathered write, Content-Length is computed.
   virtual Task<Result> send(const ResponseHead& head, std::string_view body) = 0;
 
-  // A response in pieces: start, any number of writes, finish. `length` nullopt means chunked (or, for HTTP/1.0,
-  // close at the end). write() returns when the piece has been handed to the kernel: that is the back-pressure.
+  // A response in pieces: start, any number of writes, finish. `length` nullopt means chunked (or, for
+  // HTTP/1.0, close at the end). write() returns when the piece has been handed to the kernel: that is the
+  // back-pressure.
   virtual Task<Result> start(const ResponseHead& head, std::optional<std::uint64_t> length) = 0;
   virtual Task<Result> write(std::string_view piece) = 0;
   virtual Task<Result> finish(const Fields* trailers = nullptr) = 0;
 
-  // After start(), when the rest will not come: cuts the connection, so that the client sees a truncated message.
+  // After start(), when the rest will not come: cuts the connection, so that the client sees a truncated
+  // message.
   virtual void abort() = 0;
 
   virtual bool started() const = 0;              // a final head was sent
@@ -131,7 +138,7 @@ class Handler {
 };
 
 // Answers with the reason's status, its word in `x-tollgate-error` and its sentence as text/plain.
-Task<ResponseWriter::Result> send_error(Exchange& exchange, const Reason& reason, std::string_view detail = {},
-                                        std::span<const Field> fields = {});
+Task<ResponseWriter::Result> send_error(Exchange& exchange, const Reason& reason,
+                                        std::string_view detail = {}, std::span<const Field> fields = {});
 
 }  // namespace tollgate::http

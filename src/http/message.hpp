@@ -42,11 +42,11 @@ struct Request {
   Method method = Method::get;
   std::string_view method_name;  // as received: "GET", "PROPFIND"
   std::string_view target;       // origin-form as received ("/a%20b?c=d"); for OPTIONS also "*"
-  std::string_view path;         // target up to '?', in the one form of http/target.hpp; still percent-encoded
-  std::string_view query;        // after '?', without it; empty when there is none
-  std::string_view authority;    // Host, or the authority of an absolute-form target; may carry a port
-  std::string_view host;         // authority without the port
-  int version_minor = 1;         // HTTP/1.x; 0 or 1
+  std::string_view path;       // target up to '?', in the one form of http/target.hpp; still percent-encoded
+  std::string_view query;      // after '?', without it; empty when there is none
+  std::string_view authority;  // Host, or the authority of an absolute-form target; may carry a port
+  std::string_view host;       // authority without the port
+  int version_minor = 1;       // HTTP/1.x; 0 or 1
   Fields fields;
   // RFC 9112 section 6: nullopt when the length is not known beforehand (chunked), 0 when there is no body.
   std::optional<std::uint64_t> content_length = 0;

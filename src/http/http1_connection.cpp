@@ -1,0 +1,205 @@
+#include "http/http1_connection.hpp"
+
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include <boost/asio/post.hpp>
+
+namespace tollgate::http {
+
+Http1Connection::Http1Connection(ServerShared& shared, ConnectionOwner& owner, TcpSocket socket,
+                                 const Endpoint& remote, const Endpoint& local)
+    : shared_(shared),
+      owner_(owner),
+      remote_(remote),
+      local_(local),
+      parser_(shared.limits.head),
+      stream_(shared, std::move(socket)),
+      watch_(shared, stream_, cancellation_),
+      body_(shared, stream_, parser_, watch_),
+      response_(shared, stream_, body_) {}
+
+Task<> Http1Connection::run(std::unique_ptr<Http1Connection> connection) {
+  co_await connection->serve();
+  connection->watch_.stop();
+  co_await connection->watch_.quiet();
+  connection->owner_.ended(*connection);
+}
+
+Task<> Http1Connection::serve() {
+  for (;;) {
+    parser_.reset();
+    const Next next = co_await read_head();
+    if (next == Next::refused) co_await refuse(*parser_.why().reason, parser_.why().what);
+    if (next == Next::timed_out) co_await refuse(reasons::request_timeout, {});
+    if (next != Next::request) co_return;
+    const bool keep = co_await answer();
+    if (!keep) co_return;
+  }
+}
+
+// Reads until a head is complete. The usual one is there in one piece, so that one read and no deadline but
+// the idle one is all it takes.
+Task<Http1Connection::Next> Http1Connection::read_head() {
+  InputBuffer& input = stream_.input();
+  auto progress = RequestParser::Progress::incomplete;
+  if (!input.unread().empty()) {
+    progress = parser_.parse_head(input.unread());
+  } else {
+    input.shrink();
+    answered_in_turn_ = 0;
+  }
+  if (progress == RequestParser::Progress::incomplete && !begin_head_wait()) co_return Next::closed;
+  while (progress == RequestParser::Progress::incomplete) {
+    input.make_space();
+    const std::span<char> space = input.space();
+    const asio::mutable_buffer buffer(space.data(), space.size());
+    const auto [error, size] = co_await stream_.socket().async_read_some(buffer, use_task_tuple);
+    const bool first_bytes = input.unread().empty();
+    if (!error) {
+      input.append(size);
+    } else if (!take_last_bytes()) {
+      const bool late = stream_.expired() == Phase::head && !first_bytes;
+      leave_idle();
+      stream_.end_wait();
+      co_return late ? Next::timed_out : Next::closed;
+    }
+    if (first_bytes) leave_idle();
+    progress = parser_.parse_head(input.unread());
+    if (progress == RequestParser::Progress::incomplete && stream_.waiting_in() == Phase::idle) {
+      stream_.begin_wait(Phase::head);
+    }
+  }
+  stream_.end_wait();
+  received_ = std::chrono::steady_clock::now();
+  co_return progress == RequestParser::Progress::complete ? Next::request : Next::refused;
+}
+
+// False when the connection shall not wait for another request.
+bool Http1Connection::begin_head_wait() {
+  const bool between_requests = received_ != SteadyTime{} && stream_.input().unread().empty();
+  if (between_requests && (closing_ || shared_.draining)) return false;
+  stream_.begin_wait(between_requests ? Phase::idle : Phase::head);
+  if (stream_.input().unread().empty()) {
+    waiting_idle_ = true;
+    owner_.idle(*this);
+  }
+  return true;
+}
+
+void Http1Connection::leave_idle() {
+  if (!waiting_idle_) return;
+  waiting_idle_ = false;
+  owner_.busy(*this);
+}
+
+// The read was cancelled to close an idle connection, and a request may have crossed that.
+bool Http1Connection::take_last_bytes() {
+  if (!closing_ || !waiting_idle_ || stream_.expired() != Phase::none) return false;
+  const std::span<char> space = stream_.input().space();
+  const ssize_t size = ::recv(stream_.socket().native_handle(), space.data(), space.size(), MSG_DONTWAIT);
+  if (size <= 0) return false;
+  stream_.input().append(static_cast<std::size_t>(size));
+  return true;
+}
+
+// One exchange. True when the connection stands at the next request.
+Task<bool> Http1Connection::answer() {
+  ++shared_.counters.requests;
+  stream_.input().consume(parser_.head_bytes());
+  body_.begin();
+  cancellation_.reset();
+
+  std::string_view request_id = parser_.client_request_id();
+  if (request_id.empty()) request_id = shared_.request_ids.next();
+  request_id.copy(request_id_.data(), request_id_.size());
+
+  Exchange exchange{.request = parser_.request(),
+                    .body = body_,
+                    .response = response_,
+                    .cancellation = cancellation_,
+                    .remote_address = remote_.address(),
+                    .remote_port = remote_.port(),
+                    .local_address = local_.address(),
+                    .local_port = local_.port(),
+                    .received = received_,
+                    .request_id = {request_id_.data(), request_id.size()},
+                    .extra_fields = {},
+                    .client_watch = watch_};
+  const bool wanted = parser_.keep_alive() && !closing_;
+  response_.begin(exchange,
+                  wanted ? Http1Response::ClientWants::keep_alive : Http1Response::ClientWants::close);
+  co_await handle(exchange);
+  watch_.stop();
+
+  const bool at_next = co_await body_.finish();
+  if (at_next && response_.keeps_connection()) {
+    if (++answered_in_turn_ % shared_.limits.pipelined_turn_max == 0) {
+      co_await asio::post(stream_.socket().get_executor(), use_task);
+    }
+    co_return true;
+  }
+  // Closing over unread bytes would reset the connection and the answer with it.
+  if (response_.complete() && unread_bytes_pending())
+    co_await stream_.linger(shared_.limits.linger_bytes_max);
+  co_return false;
+}
+
+Task<> Http1Connection::handle(Exchange& exchange) {
+  bool threw = false;
+  try {
+    co_await shared_.handler.handle(exchange);
+  } catch (const std::exception&) {  // out of memory, or a defect: this exchange's end, not the worker's
+    threw = true;
+  }
+  if (!response_.started() && cancellation_.cause() == nullptr) {
+    exchange.extra_fields = {};
+    const auto sent = co_await send_error(exchange, reasons::internal);
+    static_cast<void>(sent);
+  } else if (!response_.complete() || threw) {
+    response_.abort();
+  }
+}
+
+bool Http1Connection::unread_bytes_pending() {
+  if (!body_.reusable() || !stream_.input().unread().empty()) return true;
+  int pending = 0;
+  return ::ioctl(stream_.socket().native_handle(), FIONREAD, &pending) == 0 && pending > 0;
+}
+
+// A head that became no exchange: answered as far as the client can still be reached, then the connection
+// ends.
+Task<> Http1Connection::refuse(const Reason& reason, std::string_view detail) {
+  ++shared_.counters.refused;
+  shared_.handler.refused(reason, remote_.address());
+  std::string body(reason.text);
+  if (!detail.empty()) body.append(" Refused: ").append(detail).append(".");
+  body.append("\n");
+  const Field fields[] = {{"Content-Type", "text/plain; charset=utf-8"}, {"x-tollgate-error", reason.word}};
+  const ResponseHead head{reason.status, fields};
+  std::string message;
+  append_head(message, {.head = head,
+                        .extra_fields = {},
+                        .request_id = shared_.request_ids.next(),
+                        .date_line = shared_.date.now(),
+                        .framing = {BodyFraming::Kind::length, body.size()},
+                        .persistence = Persistence::close});
+  message.append(body);
+  iovec pieces[] = {{message.data(), message.size()}};
+  const std::ptrdiff_t taken = stream_.try_write(pieces);
+  if (taken != static_cast<std::ptrdiff_t>(message.size())) co_return;
+  co_await stream_.linger(shared_.limits.linger_bytes_max);
+}
+
+void Http1Connection::close_idle() {
+  closing_ = true;
+  if (waiting_idle_) stream_.interrupt();
+}
+
+void Http1Connection::cut() {
+  closing_ = true;
+  cancellation_.cancel(reasons::client_gone);
+  stream_.cut();
+}
+
+}  // namespace tollgate::http

@@ -1,0 +1,65 @@
+// One client's socket with its input buffer and the deadline of the phase it is in. Everything that waits for
+// this client waits here, one thing at a time in each direction.
+#pragma once
+
+#include <sys/uio.h>
+
+#include <cstdint>
+#include <span>
+
+#include "base/async.hpp"
+#include "base/expected.hpp"
+#include "base/timer_wheel.hpp"
+#include "http/input_buffer.hpp"
+#include "http/reason.hpp"
+#include "http/server_shared.hpp"
+
+namespace tollgate::http {
+
+inline constexpr std::size_t iovec_max = 4;
+
+class Http1Stream {
+ public:
+  Http1Stream(ServerShared& shared, TcpSocket socket);
+
+  TcpSocket& socket() { return socket_; }
+  InputBuffer& input() { return input_; }
+
+  // Around a wait: when the phase's timeout has passed, the socket's operations are cancelled and expired()
+  // names the phase. Several waits may share one deadline: end_wait only when it no longer counts.
+  void begin_wait(Phase phase);
+  void end_wait();
+  Phase waiting_in() const { return phase_; }
+  Phase expired() const { return expired_; }
+
+  // Reads what is there into `space`, waiting for it under `phase`'s deadline. 0 means the client has closed.
+  // Errors: request_timeout, client_gone.
+  Task<expected<std::size_t, const Reason*>> read_some(std::span<char> space, Phase phase);
+
+  // One gathered write that does not wait: bytes taken, or -1 when the client is gone.
+  std::ptrdiff_t try_write(std::span<iovec> pieces);
+
+  // The rest, after `taken` bytes, as the kernel takes it; each byte taken starts the deadline anew. At most
+  // iovec_max pieces. Errors: write_timeout, client_gone.
+  Task<expected<void, const Reason*>> write_rest(std::span<iovec> pieces, std::size_t taken);
+
+  // What the client still sends is read away, within bounds, so that closing does not reset what it has not
+  // read.
+  Task<> linger(std::size_t bytes_max);
+
+  // Wakes whoever waits on the socket, with an error: once, or now and for good.
+  void interrupt();
+  void cut();
+
+ private:
+  static void on_deadline(void* self);
+
+  TcpSocket socket_;
+  ServerShared& shared_;
+  TimerWheel::Deadline deadline_;
+  InputBuffer input_;
+  Phase phase_ = Phase::none;
+  Phase expired_ = Phase::none;
+};
+
+}  // namespace tollgate::http

@@ -1,0 +1,61 @@
+// Every bound of the server side of HTTP/1.1, each with the reason for its value. Durations are wall time on
+// the steady clock with the timer wheel's resolution (10 ms).
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+namespace tollgate::http {
+
+using Duration = std::chrono::steady_clock::duration;
+
+// What a request head (and the head's relatives inside a chunked body) may measure.
+struct HeadLimits {
+  std::size_t target_bytes_max = 8u << 10;  // request target as received; one more is 414
+  std::size_t section_bytes_max = 64u
+                                  << 10;  // field lines with their CRLFs and the empty line; one more is 431
+  std::size_t fields_max = 100;           // field lines; one more is 431
+  std::size_t trailer_bytes_max =
+      8u << 10;  // trailer names and values: a checksum and a status, not a document
+  std::size_t trailers_max = 32;
+  std::size_t extension_bytes_max = 1u
+                                    << 10;  // chunk extensions of one message: nobody uses them, attackers do
+  std::size_t chunk_line_bytes_max = 256;   // one chunk-size line: 16 digits and what extension there may be
+};
+
+struct ServerLimits {
+  HeadLimits head;
+
+  // Phases. Each has its own end: 408, 408, a quiet close, a cut connection, a close.
+  Duration head_timeout = std::chrono::seconds(10);   // from a head's first byte (or the accept) to its last
+  Duration body_timeout = std::chrono::seconds(10);   // between two pieces of a body
+  Duration idle_timeout = std::chrono::seconds(60);   // between two requests of a connection
+  Duration write_timeout = std::chrono::seconds(10);  // without the client taking a single byte
+  Duration linger_timeout =
+      std::chrono::seconds(1);  // reading on after a refusal, so that its answer arrives
+
+  std::size_t unread_body_bytes_max =
+      64u << 10;  // of a body its handler left alone, read away to keep the connection
+  std::size_t linger_bytes_max = 64u << 10;  // read away after a refusal
+  std::uint32_t connections_max = 10'000;    // open at once; beyond it the longest idle one goes, else 503
+
+  // How many pipelined requests are answered before the other connections get a turn.
+  std::uint32_t pipelined_turn_max = 16;
+  std::uint32_t accept_turn_max = 64;  // connections accepted before the loop gets a turn
+
+  // Out of descriptors or memory: how long accepting rests, doubled up to the maximum while it lasts. The
+  // kernel's backlog keeps the connections meanwhile.
+  Duration accept_pause_min = std::chrono::milliseconds(20);
+  Duration accept_pause_max = std::chrono::seconds(1);
+};
+
+// Input buffer of a connection: what nearly every head fits in, so that ten thousand idle ones take 40 MB.
+inline constexpr std::size_t input_bytes_initial = 4u << 10;
+// Piece in which larger bodies are read: fewer system calls; taken only while a body is being read.
+inline constexpr std::size_t body_piece_bytes = 64u << 10;
+inline constexpr std::size_t spare_body_buffers_max = 16;
+
+inline constexpr std::size_t request_id_bytes_max = 64;
+
+}  // namespace tollgate::http

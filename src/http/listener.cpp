@@ -1,0 +1,114 @@
+#include "http/listener.hpp"
+
+#include <netinet/tcp.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
+
+#include "http/server.hpp"
+
+namespace tollgate::http {
+namespace {
+
+bool is_listening(int fd) {
+  int on = 0;
+  socklen_t size = sizeof on;
+  return ::getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &on, &size) == 0 && on != 0;
+}
+
+asio::ip::tcp protocol_of(int fd) {
+  int domain = 0;
+  socklen_t size = sizeof domain;
+  ::getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size);
+  return domain == AF_INET6 ? asio::ip::tcp::v6() : asio::ip::tcp::v4();
+}
+
+}  // namespace
+
+Listener::Listener(EventLoop& loop, Server& server, ServerShared& shared, UniqueFd listening)
+    : loop_(loop),
+      server_(server),
+      shared_(shared),
+      socket_(loop),
+      pause_(loop),
+      pause_length_(shared.limits.accept_pause_min) {
+  const int fd = listening.get();
+  if (!is_listening(fd)) return;
+  // Inherited by every accepted socket: no system call for each.
+  const int on = 1;
+  ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  local_ = local_endpoint(fd);
+  error_code error;
+  socket_.assign(protocol_of(fd), fd, error);
+  if (error) return;
+  listening.release();
+  socket_.native_non_blocking(true, error);
+}
+
+void Listener::start() {
+  asio::co_spawn(loop_, run(), asio::detached);
+}
+
+void Listener::stop() {
+  stopped_ = true;
+  error_code ignored;
+  socket_.close(ignored);
+  pause_.cancel();
+}
+
+void Listener::retry_now() {
+  pause_.cancel();
+}
+
+Task<> Listener::run() {
+  while (!stopped_) {
+    const Turn turn = accept_some();
+    if (turn == Turn::broken) co_return;
+    if (turn == Turn::unfinished) {
+      co_await asio::post(loop_, use_task);
+    } else if (turn == Turn::exhausted) {
+      ++shared_.counters.accept_errors;
+      pause_.expires_after(pause_length_);
+      pause_length_ = std::min(pause_length_ * 2, shared_.limits.accept_pause_max);
+      const auto [ignored] = co_await pause_.async_wait(use_task_tuple);
+      static_cast<void>(ignored);
+    } else {
+      const auto [error] = co_await socket_.async_wait(TcpAcceptor::wait_read, use_task_tuple);
+      if (error) co_return;
+    }
+  }
+}
+
+Listener::Turn Listener::accept_some() {
+  for (std::uint32_t i = 0; i < shared_.limits.accept_turn_max; ++i) {
+    sockaddr_storage remote{};
+    socklen_t size = sizeof remote;
+    const int fd = ::accept4(socket_.native_handle(), reinterpret_cast<sockaddr*>(&remote), &size,
+                             SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd >= 0) {
+      pause_length_ = shared_.limits.accept_pause_min;
+      server_.adopt(UniqueFd(fd), remote, local_);
+      continue;
+    }
+    switch (errno) {
+      case EAGAIN:
+        return Turn::drained;
+      case EMFILE:
+      case ENFILE:
+      case ENOBUFS:
+      case ENOMEM:
+        server_.when_closed(*this);
+        return Turn::exhausted;
+      case EBADF:
+      case EINVAL:
+      case ENOTSOCK:
+        return Turn::broken;
+      default:  // of this one connection: ECONNABORTED, EINTR, EPROTO, EPERM, ENETDOWN, ...
+        break;
+    }
+  }
+  return Turn::unfinished;
+}
+
+}  // namespace tollgate::http

@@ -1,0 +1,49 @@
+// Accepts connections on one listening descriptor for a Server.
+//
+// Out of descriptors or memory (EMFILE, ENFILE, ENOBUFS, ENOMEM) it rests, longer each time, and tries at
+// once when a connection closes; meanwhile the kernel's backlog holds the clients. A connection that died in
+// the backlog (ECONNABORTED and the network errors accept(2) names) is passed over.
+#pragma once
+
+#include "base/async.hpp"
+#include "base/unique_fd.hpp"
+#include "http/endpoint.hpp"
+#include "http/limits.hpp"
+#include "http/server_shared.hpp"
+
+namespace tollgate::http {
+
+class Server;
+
+class Listener {
+ public:
+  Listener(EventLoop& loop, Server& server, ServerShared& shared, UniqueFd listening);
+
+  // False if the descriptor is not a listening socket.
+  bool usable() const { return socket_.is_open(); }
+
+  // Accepts until stop().
+  void start();
+  void stop();
+
+  // A descriptor may have become free.
+  void retry_now();
+
+ private:
+  enum class Turn : std::uint8_t { drained, unfinished, exhausted, broken };
+
+  Task<> run();
+  Turn accept_some();
+
+  EventLoop& loop_;
+  Server& server_;
+  ServerShared& shared_;
+  TcpAcceptor socket_;
+  Endpoint local_;
+  SteadyTimer pause_;
+  Duration pause_length_;
+  bool stopped_ = false;
+  bool running_ = false;
+};
+
+}  // namespace tollgate::http

@@ -1,0 +1,97 @@
+#include "http/server.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+
+#include "http/listener.hpp"
+
+namespace tollgate::http {
+
+Server::Server(EventLoop& loop, TimerWheel& wheel, Handler& handler, const ServerLimits& limits)
+    : loop_(loop), shared_(wheel, handler, limits), drained_(loop) {
+  drained_.expires_at(SteadyTime::max());
+}
+
+Server::~Server() = default;
+
+bool Server::listen(UniqueFd listening) {
+  auto listener = std::make_unique<Listener>(loop_, *this, shared_, std::move(listening));
+  if (!listener->usable()) return false;
+  listener->start();
+  listeners_.push_back(std::move(listener));
+  return true;
+}
+
+void Server::adopt(UniqueFd connected, const sockaddr_storage& remote, const Endpoint& local) {
+  if (shared_.counters.open >= shared_.limits.connections_max && !make_room()) {
+    refuse_at_cap(connected.get());
+    return;
+  }
+  TcpSocket socket(loop_);
+  error_code error;
+  const auto protocol = remote.ss_family == AF_INET6 ? asio::ip::tcp::v6() : asio::ip::tcp::v4();
+  const Endpoint here = local.is_wildcard() ? local_endpoint(connected.get()) : local;
+  socket.assign(protocol, connected.get(), error);
+  if (error) return;
+  connected.release();
+  ++shared_.counters.accepted;
+  ++shared_.counters.open;
+  auto connection =
+      std::make_unique<Http1Connection>(shared_, *this, std::move(socket), Endpoint(remote), here);
+  open_.push_back(*connection);
+  asio::co_spawn(loop_, Http1Connection::run(std::move(connection)), asio::detached);
+}
+
+// The longest idle connection goes; its client will open another when it needs one.
+bool Server::make_room() {
+  if (idle_.empty()) return false;
+  ++shared_.counters.closed_for_room;
+  Http1Connection& longest = idle_.front();
+  idle_.pop_front();
+  longest.close_idle();
+  return true;
+}
+
+void Server::refuse_at_cap(int fd) {
+  ++shared_.counters.refused_at_cap;
+  const Reason& reason = reasons::too_many_connections;
+  shared_.handler.refused(reason, {});
+  const Field fields[] = {{"x-tollgate-error", reason.word}, {"Retry-After", "1"}};
+  const ResponseHead head{reason.status, fields};
+  std::string message;
+  append_head(message, {.head = head,
+                        .extra_fields = {},
+                        .request_id = shared_.request_ids.next(),
+                        .date_line = shared_.date.now(),
+                        .framing = {BodyFraming::Kind::length, 0},
+                        .persistence = Persistence::close});
+  // As far as it goes: it may be reset before it is read, and then the closed connection says the same.
+  static_cast<void>(::send(fd, message.data(), message.size(), MSG_DONTWAIT | MSG_NOSIGNAL));
+}
+
+void Server::ended(Http1Connection&) {
+  --shared_.counters.open;
+  ++shared_.counters.closed;
+  if (Listener* listener = std::exchange(waiting_for_close_, nullptr)) listener->retry_now();
+  if (shared_.draining && shared_.counters.open == 0) drained_.cancel();
+}
+
+void Server::drain() {
+  if (shared_.draining) {
+    for (Http1Connection& connection : open_) connection.cut();
+    return;
+  }
+  shared_.draining = true;
+  for (const auto& listener : listeners_) listener->stop();
+  for (Http1Connection& connection : idle_) connection.close_idle();
+  if (shared_.counters.open == 0) drained_.cancel();
+}
+
+Task<> Server::drained() {
+  while (!shared_.draining || shared_.counters.open > 0) {
+    const auto [ignored] = co_await drained_.async_wait(use_task_tuple);
+    static_cast<void>(ignored);
+  }
+}
+
+}  // namespace tollgate::http

@@ -1,0 +1,73 @@
+// The HTTP server of a worker: its listeners and its connections.
+//
+//   EventLoop loop(BOOST_ASIO_CONCURRENCY_HINT_UNSAFE);
+//   TimerWheel wheel(loop);
+//   Server server(loop, wheel, handler, ServerLimits{});
+//   server.listen(UniqueFd(fd));
+//   loop.run();
+//
+// Threads: the event loop's one. The handler outlives the server; wheel and server outlive the loop's last
+// run.
+#pragma once
+
+#include <sys/socket.h>
+
+#include <boost/intrusive/list.hpp>
+#include <memory>
+#include <vector>
+
+#include "base/async.hpp"
+#include "base/unique_fd.hpp"
+#include "http/http1_connection.hpp"
+#include "http/server_shared.hpp"
+
+namespace tollgate::http {
+
+class Listener;
+
+class Server final : public ConnectionOwner {
+ public:
+  Server(EventLoop& loop, TimerWheel& wheel, Handler& handler, const ServerLimits& limits);
+  ~Server();
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  // Accepts on a descriptor that is bound and listening, IPv4 or IPv6. False if it is not a listening socket.
+  bool listen(UniqueFd listening);
+
+  // Stops accepting, closes idle connections, answers what has begun with `Connection: close`. A second call
+  // cuts every connection at once.
+  void drain();
+
+  // Completes when the server drains and its last connection has ended. One waiter.
+  Task<> drained();
+
+  const ServerCounters& counters() const { return shared_.counters; }
+
+  // For listeners: takes over a connected, non-blocking socket, or refuses it at the cap.
+  void adopt(UniqueFd connected, const sockaddr_storage& remote, const Endpoint& local);
+  // The descriptors that closing connections free are worth a try.
+  void when_closed(Listener& listener) { waiting_for_close_ = &listener; }
+
+ private:
+  using All = boost::intrusive::list<Http1Connection, boost::intrusive::base_hook<OpenHook>,
+                                     boost::intrusive::constant_time_size<false>>;
+  using Idle = boost::intrusive::list<Http1Connection, boost::intrusive::base_hook<IdleHook>,
+                                      boost::intrusive::constant_time_size<false>>;
+
+  void idle(Http1Connection& connection) override { idle_.push_back(connection); }
+  void busy(Http1Connection& connection) override { connection.IdleHook::unlink(); }
+  void ended(Http1Connection& connection) override;
+  bool make_room();
+  void refuse_at_cap(int fd);
+
+  EventLoop& loop_;
+  ServerShared shared_;
+  std::vector<std::unique_ptr<Listener>> listeners_;
+  All open_;
+  Idle idle_;  // longest idle first
+  SteadyTimer drained_;
+  Listener* waiting_for_close_ = nullptr;
+};
+
+}  // namespace tollgate::http
