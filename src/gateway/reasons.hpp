@@ -28,4 +28,14 @@ inline constexpr Reason cpu{"cpu", 504, "The handler used more CPU time than thi
 inline constexpr Reason bad_response{"response", 502, "The handler's answer is not a valid response."};
 inline constexpr Reason output{"output", 502, "The handler's answer is larger than this route allows."};
 
+// Upstreams (backends/upstream_backend.hpp says when each is used).
+inline constexpr Reason upstream_address{"upstream_address", 502, "The upstream's name has no address."};
+inline constexpr Reason upstream_connect{"upstream_connect", 502, "The upstream could not be reached."};
+inline constexpr Reason upstream_timeout{"upstream_timeout", 504, "The upstream did not answer in time."};
+inline constexpr Reason upstream_closed{"upstream_closed", 502, "The upstream closed the connection unanswered."};
+inline constexpr Reason upstream_response{"upstream_response", 502, "The upstream's response is not valid HTTP."};
+inline constexpr Reason upstream_too_large{"upstream_too_large", 502, "The upstream's response is too large."};
+// No answer reaches this one: the head had gone, so the client's connection was cut.
+inline constexpr Reason upstream_cut{"upstream_cut", 502, "The upstream's response ended within its body."};
+
 }  // namespace tollgate::gateway::reasons
