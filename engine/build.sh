@@ -13,6 +13,8 @@ mkdir -p "$cache" "$out/include"
 exec 9>"$cache/lock"
 flock 9
 if [ ! -f "$archive" ]; then
+  # Cargo tells fresh from stale by file times, which say nothing when checkouts share its work.
+  rm -rf "$cache"/target/release/.fingerprint/tollgate_engine-*
   TOLLGATE_ENGINE_INCLUDE=$cache/include \
     cargo build --quiet --release --locked --manifest-path "$crate/Cargo.toml" --target-dir "$cache/target"
   cp "$cache/target/release/libtollgate_engine.a" "$archive.new"

@@ -15,4 +15,5 @@ pub use wasmtime_c_api::*;
 pub mod compile;
 pub mod config;
 pub mod rewrite;
+pub mod run;
 pub mod sha256;

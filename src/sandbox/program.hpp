@@ -103,7 +103,7 @@ class Run {
 
   virtual ~Run() = default;  // frees the sandbox; allowed in any state
 
-  // Enters the guest for one slice (about one epoch tick, 1 ms). Not to be called once ended.
+  // Enters the guest for one slice (about one epoch tick, 1 ms). Says `ended` again once ended.
   virtual State resume() = 0;
 
   // The next resume() ends the run with `cancelled` instead of entering the guest.
@@ -121,7 +121,8 @@ class Program {
  public:
   virtual ~Program() = default;
 
-  // Makes a fresh sandbox, without entering the guest. A sandbox that cannot be made is a Run that has ended.
+  // Makes a fresh sandbox, without entering the guest. A sandbox that cannot be made is a Run whose first resume()
+  // says `ended`.
   virtual std::unique_ptr<Run> start(const Input& input, Sink& sink) = 0;
 
   virtual std::string_view name() const = 0;    // for logs

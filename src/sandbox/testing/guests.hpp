@@ -1,0 +1,61 @@
+// For tests and benchmarks: modules from text or files, compiled in this process and loaded, and runs of them
+// with what they said collected.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sandbox/bundle.hpp"
+#include "sandbox/program.hpp"
+#include "sandbox/wasmtime/engine.hpp"
+
+namespace tollgate::sandbox::testing {
+
+std::string wasm_from_text(std::string_view wat);
+std::string wasm_from_file(const std::string& path);  // "" when there is none
+
+// Aborts the program on failure: only for guests that must load.
+BundleFds compile(WasmtimeEngine& engine, std::string_view wasm, std::string name = "guest");
+std::shared_ptr<Program> load_text(WasmtimeEngine& engine, std::string_view wat);
+
+// A request body that is there from the start.
+class Body final : public Source {
+ public:
+  explicit Body(std::string_view bytes) : left_(bytes) {}
+  Piece read(std::size_t max) override {
+    if (left_.empty()) return {State::end, {}};
+    const std::string_view piece = left_.substr(0, max);
+    left_.remove_prefix(piece.size());
+    return {State::ready, piece};
+  }
+
+ private:
+  std::string_view left_;
+};
+
+class Collected final : public Sink {
+ public:
+  State write(std::string_view bytes) override {
+    out.append(bytes);
+    return State::accepted;
+  }
+  void log(std::string_view bytes) override { err.append(bytes); }
+
+  std::string out;
+  std::string err;
+};
+
+struct Finished {
+  Outcome outcome;
+  std::string out;
+  std::string err;
+  int slices = 0;
+};
+
+// Starts and resumes a run until it has ended, sleeping while it waits.
+Finished run(Program& program, std::string_view body = {}, Limits limits = {},
+             std::vector<std::string_view> environment = {});
+
+}  // namespace tollgate::sandbox::testing

@@ -1,0 +1,92 @@
+#include "sandbox/wasmtime/engine.hpp"
+
+#include <cstring>
+#include <utility>
+#include <vector>
+
+#include "sandbox/wasi/preview1.hpp"
+#include "sandbox/wasmtime/error_text.hpp"
+#include "sandbox/wasmtime/program.hpp"
+#include "sandbox/wasmtime/run.hpp"
+#include "tollgate_engine.h"
+
+namespace tollgate::sandbox {
+
+namespace {
+std::vector<tollgate_import> imports() {
+  std::vector<tollgate_import> made;
+  for (const HostFunction& function : preview1_functions()) {
+    made.push_back({.name = function.name.data(),
+                    .name_length = function.name.size(),
+                    .signature = function.signature.data(),
+                    .signature_length = function.signature.size(),
+                    .function = &function,
+                    .may_wait = function.suspension == HostFunction::Suspension::possible});
+  }
+  return made;
+}
+}  // namespace
+
+expected<std::unique_ptr<WasmtimeEngine>, std::string> WasmtimeEngine::create(WasmtimeOptions options) {
+  std::unique_ptr<WasmtimeEngine> self(new WasmtimeEngine(options));
+  wasmtime_memory_creator_t memories{.env = self.get(), .new_memory = new_memory, .finalizer = nullptr};
+  wasmtime_stack_creator_t stacks = self->stacks_.creator();
+  const tollgate_engine_options_t configuration{.memory_creator = &memories,
+                                                .stack_creator = &stacks,
+                                                .wasm_stack_bytes = wasm_stack_bytes,
+                                                .fiber_stack_bytes = fiber_stack_bytes};
+  wasmtime_error_t* error = nullptr;
+  self->engine_.reset(tollgate_engine_new(TOLLGATE_ENGINE_HOT_SET, &configuration, &error));
+  if (self->engine_ == nullptr) return unexpected(take_text(error));
+  const std::vector<tollgate_import> functions = imports();
+  self->linker_.reset(tollgate_linker_new(self->engine_.get(), functions.data(), functions.size(),
+                                          WasmtimeRun::host_call, &error));
+  if (self->linker_ == nullptr) return unexpected(take_text(error));
+
+  if (!install_fault_handler()) return unexpected("fault handler: " + std::string(std::strerror(errno)));
+  auto ticker = EpochTicker::create(
+      [](void* engine) noexcept { wasmtime_engine_increment_epoch(static_cast<wasm_engine_t*>(engine)); },
+      self->engine_.get());
+  if (!ticker) return unexpected("epoch timer: " + std::string(std::strerror(ticker.error())));
+  self->ticker_ = std::move(*ticker);
+  return self;
+}
+
+WasmtimeEngine::~WasmtimeEngine() = default;
+
+expected<std::shared_ptr<Program>, std::string> WasmtimeEngine::load(BundleFds bundle) {
+  wasmtime_module_t* module = nullptr;
+  if (wasmtime_error_t* error = tollgate_engine_load(engine_.get(), bundle.code.release(), &module)) {
+    return unexpected(take_text(error));
+  }
+  auto program = load_module(module, std::move(bundle.manifest), std::move(bundle.image));
+  wasmtime_module_delete(module);
+  return program;
+}
+
+expected<std::shared_ptr<Program>, std::string> WasmtimeEngine::load_module(wasmtime_module_t* module,
+                                                                            Manifest manifest,
+                                                                            UniqueFd image) {
+  MemoryImage mapped;
+  if (manifest.image_bytes > 0) {
+    auto made = MemoryImage::map(std::move(image), manifest.image_offset, manifest.image_bytes);
+    if (!made) return unexpected("memory image: " + std::string(std::strerror(made.error())));
+    mapped = std::move(*made);
+  }
+  wasmtime_error_t* error = nullptr;
+  tollgate_program* raw = tollgate_program_new(linker_.get(), module, manifest.entry.c_str(),
+                                               manifest.start_export.c_str(), &error);
+  if (raw == nullptr) return unexpected(take_text(error));
+  return std::make_shared<WasmtimeProgram>(*this, raw, std::move(manifest), std::move(mapped));
+}
+
+wasmtime_error_t* WasmtimeEngine::new_memory(void* self, const wasm_memorytype_t*, std::size_t minimum,
+                                             std::size_t, std::size_t reserved_bytes, std::size_t guard_bytes,
+                                             wasmtime_linear_memory_t* out) {
+  if (reserved_bytes > slot_bytes_max || guard_bytes > slot_guard_bytes) {
+    return wasmtime_error_new("the engine was configured for larger memories than slots are");
+  }
+  return static_cast<WasmtimeEngine*>(self)->instantiating_->make_memory(minimum, out);
+}
+
+}  // namespace tollgate::sandbox

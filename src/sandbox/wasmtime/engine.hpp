@@ -1,0 +1,71 @@
+// Wasmtime behind sandbox/engine.hpp: memories from the hot-set slots of sandbox/memory/, guests on fibers
+// with pooled stacks, slices ended by the epoch ticker.
+//
+// Threads: made, used and destroyed on a worker's one thread.
+#pragma once
+
+#include <wasmtime.h>
+
+#include <memory>
+#include <string>
+
+#include "sandbox/engine.hpp"
+#include "sandbox/epoch_ticker.hpp"
+#include "sandbox/memory/fault_handler.hpp"
+#include "sandbox/memory/mapping_budget.hpp"
+#include "sandbox/wasmtime/stack_pool.hpp"
+#include "tollgate_run.h"
+
+namespace tollgate::sandbox {
+
+struct WasmtimeOptions {
+  // Of the kernel's mappings, what this worker's sandboxes may use: vm.max_map_count less what the rest of
+  // the process needs.
+  std::uint32_t mappings_max = 60'000;
+};
+
+// One sandbox's use of tables, in elements of 8 bytes: they are not part of its linear memory.
+inline constexpr std::uint64_t table_elements_max = 1u << 20;
+
+class WasmtimeRun;
+
+class WasmtimeEngine final : public Engine {
+ public:
+  static expected<std::unique_ptr<WasmtimeEngine>, std::string> create(WasmtimeOptions options = {});
+  ~WasmtimeEngine() override;
+
+  expected<std::shared_ptr<Program>, std::string> load(BundleFds bundle) override;
+
+  // A module compiled in this process, its data segments where the compiler left them: for tests.
+  expected<std::shared_ptr<Program>, std::string> load_module(wasmtime_module_t* module, Manifest manifest,
+                                                              UniqueFd image);
+
+  wasm_engine_t* raw() const { return engine_.get(); }
+  EpochTicker& ticker() { return *ticker_; }
+  MappingBudget& budget() { return budget_; }
+  const StackPool& stacks() const { return stacks_; }
+
+  // The run whose memory the engine is about to ask for.
+  void set_instantiating(WasmtimeRun* run) { instantiating_ = run; }
+
+ private:
+  explicit WasmtimeEngine(WasmtimeOptions options) : budget_(options.mappings_max), stacks_(budget_) {}
+  static wasmtime_error_t* new_memory(void* self, const wasm_memorytype_t* type, std::size_t minimum,
+                                      std::size_t maximum, std::size_t reserved_bytes,
+                                      std::size_t guard_bytes, wasmtime_linear_memory_t* out);
+
+  template <auto Delete>
+  struct Deleter {
+    void operator()(auto* object) const { Delete(object); }
+  };
+
+  MappingBudget budget_;
+  StackPool stacks_;
+  SignalStack signal_stack_;
+  std::unique_ptr<wasm_engine_t, Deleter<wasm_engine_delete>> engine_;
+  std::unique_ptr<tollgate_linker, Deleter<tollgate_linker_delete>> linker_;
+  std::unique_ptr<EpochTicker> ticker_;
+  WasmtimeRun* instantiating_ = nullptr;
+};
+
+}  // namespace tollgate::sandbox

@@ -1,0 +1,191 @@
+#include "sandbox/wasmtime/run.hpp"
+
+#include <ctime>
+#include <utility>
+
+#include "sandbox/memory/fault_handler.hpp"
+#include "sandbox/wasmtime/engine.hpp"
+#include "sandbox/wasmtime/error_text.hpp"
+
+namespace tollgate::sandbox {
+
+namespace {
+using Clock = std::chrono::steady_clock;
+
+std::chrono::nanoseconds thread_cpu_time() {
+  timespec now;
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
+}
+}  // namespace
+
+static_assert(TOLLGATE_HOST_DONE == static_cast<int>(HostCall::done));
+static_assert(TOLLGATE_HOST_END == static_cast<int>(HostCall::end));
+static_assert(TOLLGATE_HOST_WAIT == static_cast<int>(HostCall::wait));
+static_assert(sizeof(HostValue) == sizeof(wasmtime_val_raw_t));
+
+WasmtimeRun::WasmtimeRun(std::shared_ptr<WasmtimeProgram> program, const Input& input, Sink& sink)
+    : program_(std::move(program)),
+      preview1_(input, sink),
+      context_{.host = this,
+               .memory_bytes_max = input.limits.memory_bytes_max,
+               .table_elements_max = table_elements_max,
+               .growth_refused = false},
+      cpu_max_(input.limits.cpu_max) {
+  const auto begun = Clock::now();
+  instantiate();
+  costs_.instantiate = Clock::now() - begun;
+}
+
+WasmtimeRun::~WasmtimeRun() {
+  tear_down();
+}
+
+void WasmtimeRun::instantiate() {
+  WasmtimeEngine& engine = program_->engine();
+  wasmtime_error_t* error = nullptr;
+  engine.set_instantiating(this);
+  // Segments that are not in the image are written by the engine, into the slot that make_memory takes.
+  const RunningSlot none_yet(nullptr);
+  const tollgate_run_state_t state = tollgate_run_new(program_->raw(), &context_, &run_, &error);
+  engine.set_instantiating(nullptr);
+  alive_ = true;
+  if (state != TOLLGATE_RUN_SUSPENDED) end(state, error);
+}
+
+wasmtime_error_t* WasmtimeRun::make_memory(std::size_t initial_bytes, wasmtime_linear_memory_t* out) {
+  if (slot_ != nullptr) return wasmtime_error_new("a second memory");
+  if (initial_bytes != program_->slots().initial_bytes()) {
+    return wasmtime_error_new("the module's memory is not the one its manifest tells");
+  }
+  auto slot = program_->slots().acquire();
+  if (!slot) {
+    no_capacity_ = true;
+    return wasmtime_error_new(slot.error() == SlotError::mappings
+                                  ? "no memory: the worker's budget of mappings is used up"
+                                  : "no memory: the kernel refused a mapping");
+  }
+  slot_ = *slot;
+  RunningSlot::replace(slot_);
+  *out = {.env = this, .get_memory = memory_get, .grow_memory = memory_grow, .finalizer = memory_drop};
+  return nullptr;
+}
+
+std::uint8_t* WasmtimeRun::memory_get(void* run, std::size_t* bytes, std::size_t* capacity) {
+  const Slot& slot = *static_cast<WasmtimeRun*>(run)->slot_;
+  *bytes = slot.bytes();
+  *capacity = slot_bytes_max;
+  return slot.base();
+}
+
+wasmtime_error_t* WasmtimeRun::memory_grow(void* run, std::size_t bytes) {
+  if (static_cast<WasmtimeRun*>(run)->slot_->grow(bytes)) return nullptr;
+  return wasmtime_error_new("the kernel refused to grow the memory");
+}
+
+void WasmtimeRun::memory_drop(void* run) {
+  auto& self = *static_cast<WasmtimeRun*>(run);
+  self.costs_.hot_pages = static_cast<std::uint32_t>(self.slot_->hot().size());
+  self.costs_.memory_bytes = self.slot_->bytes();
+  self.program_->slots().release(std::exchange(self.slot_, nullptr));
+}
+
+std::uint8_t WasmtimeRun::host_call(void* run, const void* function, wasmtime_val_raw_t* slots) {
+  auto& self = *static_cast<WasmtimeRun*>(run);
+  const GuestMemory memory =
+      self.slot_ != nullptr ? GuestMemory(self.slot_->base(), self.slot_->bytes()) : GuestMemory(nullptr, 0);
+  const HostCall answer = static_cast<const HostFunction*>(function)->call(
+      self.preview1_, memory, reinterpret_cast<HostValue*>(slots));
+  self.waiting_ = answer == HostCall::wait;
+  return static_cast<std::uint8_t>(answer);
+}
+
+tollgate_run_state_t WasmtimeRun::enter(wasmtime_error_t** error) {
+  const bool first = !std::exchange(entered_, true);
+  const auto cpu_begun = first ? std::chrono::nanoseconds() : thread_cpu_time();
+  const auto begun = Clock::now();
+  tollgate_run_state_t state;
+  {
+    const RunningSlot running(slot_);
+    const EpochTicker::Slice slice(program_->engine().ticker());
+    state = tollgate_run_resume(&run_, error);
+  }
+  const std::chrono::nanoseconds wall = Clock::now() - begun;
+  costs_.run += wall;
+  costs_.cpu += first ? std::min(wall, first_slice_max) : thread_cpu_time() - cpu_begun;
+  return state;
+}
+
+Run::State WasmtimeRun::resume() {
+  if (ending_) return State::ended;
+  if (cancelled_) {
+    end(Ending::cancelled);
+    return State::ended;
+  }
+  waiting_ = false;
+  wasmtime_error_t* error = nullptr;
+  const tollgate_run_state_t state = enter(&error);
+  if (state != TOLLGATE_RUN_SUSPENDED) {
+    end(state, error);
+    return State::ended;
+  }
+  if (costs_.cpu >= cpu_max_) {
+    end(Ending::cpu);
+    return State::ended;
+  }
+  return waiting_ ? State::waiting : State::runnable;
+}
+
+std::optional<SteadyTime> WasmtimeRun::wake_at() const {
+  return waiting_ ? preview1_.wake_at() : std::nullopt;
+}
+
+Ending WasmtimeRun::ending_of_host() const {
+  switch (preview1_.end()) {
+    case Preview1::End::exit:
+      return preview1_.exit_code() == 0 ? Ending::done : Ending::exit_code;
+    case Preview1::End::output:
+      return Ending::output;
+    case Preview1::End::none:
+      break;
+  }
+  return Ending::engine;
+}
+
+void WasmtimeRun::end(tollgate_run_state_t state, wasmtime_error_t* error) {
+  detail_ = take_text(error);
+  switch (state) {
+    case TOLLGATE_RUN_RETURNED:
+      ending_ = Ending::done;
+      break;
+    case TOLLGATE_RUN_ENDED:
+      ending_ = ending_of_host();
+      exit_code_ = static_cast<int>(preview1_.exit_code());
+      break;
+    case TOLLGATE_RUN_TRAPPED:
+      ending_ = Ending::trap;
+      break;
+    default:
+      ending_ = no_capacity_ ? Ending::capacity : Ending::engine;
+      break;
+  }
+  const bool failed = ending_ == Ending::trap || ending_ == Ending::exit_code || ending_ == Ending::engine;
+  if (failed && context_.growth_refused) ending_ = Ending::memory;
+}
+
+void WasmtimeRun::tear_down() {
+  if (!std::exchange(alive_, false)) return;
+  tollgate_run_delete(&run_);
+}
+
+Outcome WasmtimeRun::take_outcome() {
+  const auto begun = Clock::now();
+  tear_down();
+  costs_.teardown = Clock::now() - begun;
+  return {.ending = ending_.value_or(Ending::engine),
+          .exit_code = exit_code_,
+          .detail = std::move(detail_),
+          .costs = costs_};
+}
+
+}  // namespace tollgate::sandbox

@@ -1,0 +1,76 @@
+// One request in its own Store and Instance.
+//
+// A run is one of the engine's futures (tollgate_run.h), resumed slice by slice on a fiber. Around each slice
+// this class tells the fault handler which slot is running and the ticker that a guest is, and charges the
+// CPU time.
+//
+// CPU time. Reading the thread's CPU clock is a system call, reading the monotonic clock is not. A slice ends
+// at the first tick after it began, so the first slice is charged by the monotonic clock, at most
+// first_slice_max of it (the thread may have been preempted); only guests that need a second slice pay for
+// the thread's clock. Ticks are seen at loop heads and function entries. One bulk operation (memory.fill,
+// memory.copy, table.fill) runs to its end without a check; its cost is bounded by the route's memory limit
+// (docs/sandbox.md has figures).
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "sandbox/epoch_ticker.hpp"
+#include "sandbox/memory/slot.hpp"
+#include "sandbox/program.hpp"
+#include "sandbox/wasi/preview1.hpp"
+#include "sandbox/wasmtime/program.hpp"
+#include "tollgate_run.h"
+
+namespace tollgate::sandbox {
+
+inline constexpr std::chrono::nanoseconds first_slice_max = 2 * tick;
+
+class WasmtimeRun final : public Run {
+ public:
+  WasmtimeRun(std::shared_ptr<WasmtimeProgram> program, const Input& input, Sink& sink);
+  ~WasmtimeRun() override;
+
+  State resume() override;
+  void cancel() override { cancelled_ = true; }
+  std::optional<SteadyTime> wake_at() const override;
+  Outcome take_outcome() override;
+
+  // From the engine, while it instantiates this run.
+  wasmtime_error_t* make_memory(std::size_t initial_bytes, wasmtime_linear_memory_t* out);
+
+  // A host function, called by the guest of `run`.
+  static std::uint8_t host_call(void* run, const void* function, wasmtime_val_raw_t* slots);
+
+ private:
+  static std::uint8_t* memory_get(void* run, std::size_t* bytes, std::size_t* capacity);
+  static wasmtime_error_t* memory_grow(void* run, std::size_t bytes);
+  static void memory_drop(void* run);
+
+  void instantiate();
+  tollgate_run_state_t enter(wasmtime_error_t** error);
+  void end(tollgate_run_state_t state, wasmtime_error_t* error);
+  void end(Ending ending) { ending_ = ending; }
+  Ending ending_of_host() const;
+  void tear_down();
+
+  std::shared_ptr<WasmtimeProgram> program_;
+  Preview1 preview1_;
+  tollgate_run_context context_;
+  tollgate_run run_{};
+  Slot* slot_ = nullptr;
+  bool alive_ = false;  // run_ must be deleted
+  bool entered_ = false;
+  bool cancelled_ = false;
+  bool waiting_ = false;
+  bool no_capacity_ = false;
+  std::optional<Ending> ending_;
+  int exit_code_ = 0;
+  std::string detail_;
+  std::chrono::nanoseconds cpu_max_;
+  Costs costs_;
+};
+
+}  // namespace tollgate::sandbox
