@@ -11,6 +11,10 @@ find_library(CARES_STATIC libcares.a REQUIRED)
 add_library(cares_static INTERFACE)
 target_link_libraries(cares_static INTERFACE ${CARES_STATIC})
 
+find_library(CRYPTO_STATIC libcrypto.a REQUIRED)
+add_library(crypto_static INTERFACE)
+target_link_libraries(crypto_static INTERFACE ${CRYPTO_STATIC})
+
 # llhttp 9.4.3 (Node's HTTP/1 parser). Debian 12 has 8.1 only, which lets 12 of our hostile vectors through
 # instead of 7; PyPI's source package of httptools carries the generated C files with their licence.
 set(LLHTTP_PACKAGE httptools==0.9.0)

@@ -1,6 +1,10 @@
 #include "gateway/backend_factory.hpp"
 
+#include "gateway/backends/native/compute.hpp"
+#include "gateway/backends/native/echo.hpp"
 #include "gateway/backends/native/fixed.hpp"
+#include "gateway/backends/native/json.hpp"
+#include "gateway/backends/native/state.hpp"
 
 namespace tollgate::gateway {
 namespace {
@@ -9,32 +13,38 @@ using Made = expected<std::unique_ptr<Backend>, std::string>;
 
 class BackendMaker {
  public:
-  BackendMaker(const Route& route, WorkerServices& services) : route_(route), services_(services) {}
+  BackendMaker(const Route& route, const TableResources& resources, WorkerServices& services)
+      : route_(route), resources_(resources), services_(services) {}
 
   Made operator()(const NativeBackend& native) const {
     if (native.handler == "hello") return make_hello(route_);
     if (native.handler == "health") return make_health(route_);
-    return unavailable("native handler " + native.handler);
+    if (native.handler == "compute") return std::make_unique<ComputeBackend>(route_, services_.executor);
+    if (native.handler == "state") return std::make_unique<StateBackend>(route_, services_.counts.state);
+    if (native.handler == "echo") return std::make_unique<EchoBackend>(route_);
+    if (native.handler == "json") return std::make_unique<JsonBackend>(route_);
+    return unexpected("there is no native handler " + native.handler);
   }
   Made operator()(const RespondBackend& respond) const {
     return std::make_unique<FixedBackend>(respond.status, respond.body, route_);
   }
-  Made operator()(const WasmBackend& wasm) const { return unavailable("module " + wasm.module); }
-  Made operator()(const UpstreamBackend& upstream) const { return unavailable("upstream " + upstream.url); }
-
- private:
-  Made unavailable(const std::string& what) const {
-    return unexpected("route " + route_.name() + ": " + what + ": this build has no backend for it");
+  Made operator()(const WasmBackend& wasm) const {
+    return unexpected("module " + wasm.module + ": this build runs no WebAssembly");
+  }
+  Made operator()(const UpstreamBackend& upstream) const {
+    return unexpected("upstream " + upstream.url + ": this build has no reverse proxy");
   }
 
+ private:
   const Route& route_;
-  [[maybe_unused]] WorkerServices& services_;
+  [[maybe_unused]] const TableResources& resources_;
+  WorkerServices& services_;
 };
 
 }  // namespace
 
-Made make_backend(const Route& route, WorkerServices& services) {
-  return std::visit(BackendMaker(route, services), route.backend);
+Made make_backend(const Route& route, const TableResources& resources, WorkerServices& services) {
+  return std::visit(BackendMaker(route, resources, services), route.backend);
 }
 
 }  // namespace tollgate::gateway

@@ -1,5 +1,5 @@
-// The configuration, checked and expanded: what `tollgate.toml` says after defaults and ${NAME:-default}. Plain data
-// that the supervisor reads once and hands to its workers as JSON (config_json.hpp).
+// The configuration, checked and expanded: what `tollgate.toml` says after defaults and ${NAME:-default}.
+// Plain data that the supervisor reads once and hands to its workers as JSON (config_json.hpp).
 #pragma once
 
 #include <chrono>
@@ -20,13 +20,14 @@ inline constexpr std::uint64_t transformed_response_bytes_default = 10u << 20;
 
 // Limits of a route. The names are those of the configuration, the errors and docs/configuration.md.
 struct Limits {
-  Milliseconds deadline{5000};             // wall time from head received to response ended; streaming excepted
-  Milliseconds cpu{1000};                  // thread CPU time inside the guest
-  std::uint64_t memory_bytes = 128u << 20; // `memory`: linear memory of a guest
-  std::uint64_t body_bytes = 2u << 20;     // `body`: request body
-  std::uint64_t output_bytes = 8u << 20;   // `output`: what a guest may answer
-  Milliseconds io{5000};                   // upstream: connecting, and each wait for its bytes or for it to take ours
-  std::uint64_t response_bytes = UINT64_MAX;  // `response`: body of an upstream's response; default: unlimited
+  Milliseconds deadline{5000};  // wall time from head received to response ended; streaming excepted
+  Milliseconds cpu{1000};       // thread CPU time inside the guest
+  std::uint64_t memory_bytes = 128u << 20;  // `memory`: linear memory of a guest
+  std::uint64_t body_bytes = 2u << 20;      // `body`: request body
+  std::uint64_t output_bytes = 8u << 20;    // `output`: what a guest may answer
+  Milliseconds io{5000};  // upstream: connecting, and each wait for its bytes or for it to take ours
+  std::uint64_t response_bytes =
+      UINT64_MAX;                          // `response`: body of an upstream's response; default: unlimited
   std::uint64_t stderr_bytes = 64u << 10;  // `stderr`: what a guest may log per request
   std::uint32_t concurrent = 256;          // sandboxes (or processes) at once, over all workers
   std::uint32_t queue = 1024;              // requests waiting for one, over all workers
@@ -51,8 +52,8 @@ struct WasmBackend {
   std::vector<DirectoryGrant> dirs;
 };
 struct UpstreamBackend {
-  std::string url;        // as configured; X-Upstream-Url starts with it
-  std::string host;       // without port or brackets
+  std::string url;   // as configured; X-Upstream-Url starts with it
+  std::string host;  // without port or brackets
   std::uint16_t port = 80;
   std::string base_path;  // "" or "/base", never with a slash at the end
 };
@@ -63,15 +64,15 @@ struct RespondBackend {
 using BackendConfig = std::variant<NativeBackend, WasmBackend, UpstreamBackend, RespondBackend>;
 
 struct Route {
-  std::string path;                      // "/exact" or "/prefix/*"; "/*" matches everything
-  std::string host;                      // "" any, "a.example", "*.example.org"
-  std::vector<std::string> methods;      // empty: any
+  std::string path;                  // "/exact" or "/prefix/*"; "/*" matches everything
+  std::string host;                  // "" any, "a.example", "*.example.org"
+  std::vector<std::string> methods;  // empty: any
   BackendConfig backend;
   std::optional<WasmBackend> transform;  // response body through a guest's stdin and stdout (abi is stdio)
   std::vector<std::pair<std::string, std::string>> headers;  // added to every response
   Limits limits;
-  int line = 0;                          // in the file, for messages
-  std::uint32_t slot = 0;                // its place in shared memory (shared_memory.hpp), given by the supervisor
+  int line = 0;            // in the file, for messages
+  std::uint32_t slot = 0;  // its place in shared memory (shared_memory.hpp), given by the supervisor
 
   // "path host method..." : the label in logs, metrics and /routes. Unique within a table.
   std::string name() const;
@@ -92,7 +93,7 @@ struct Config {
   Milliseconds drain{10000};             // longest graceful stop
   std::uint32_t connections = 10000;     // open client connections per worker
   AccessLog access_log;
-  std::string cache_dir;                 // compiled programs; "" = the user's cache folder
+  std::string cache_dir;  // compiled programs; "" = the user's cache folder
   std::vector<Route> routes;
 };
 

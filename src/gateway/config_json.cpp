@@ -11,21 +11,32 @@ namespace {
 // Names of the alternatives of BackendConfig, in its order.
 constexpr const char* backend_names[] = {"native", "wasm", "upstream", "respond"};
 
-json milliseconds(Milliseconds value) { return value.count(); }
-Milliseconds milliseconds(const json& value) { return Milliseconds(value.get<Milliseconds::rep>()); }
+json milliseconds(Milliseconds value) {
+  return value.count();
+}
+Milliseconds milliseconds(const json& value) {
+  return Milliseconds(value.get<Milliseconds::rep>());
+}
 
-json to_json(const std::optional<std::string>& text) { return text ? json(*text) : json(nullptr); }
+json to_json(const std::optional<std::string>& text) {
+  return text ? json(*text) : json(nullptr);
+}
 std::optional<std::string> optional_text(const json& value) {
   if (value.is_null()) return std::nullopt;
   return value.get<std::string>();
 }
 
 json to_json(const Limits& limits) {
-  return {{"deadline_ms", milliseconds(limits.deadline)}, {"cpu_ms", milliseconds(limits.cpu)},
-          {"memory_bytes", limits.memory_bytes},          {"body_bytes", limits.body_bytes},
-          {"output_bytes", limits.output_bytes},          {"response_bytes", limits.response_bytes},
-          {"io_ms", milliseconds(limits.io)},             {"stderr_bytes", limits.stderr_bytes},
-          {"concurrent", limits.concurrent},              {"queue", limits.queue}};
+  return {{"deadline_ms", milliseconds(limits.deadline)},
+          {"cpu_ms", milliseconds(limits.cpu)},
+          {"memory_bytes", limits.memory_bytes},
+          {"body_bytes", limits.body_bytes},
+          {"output_bytes", limits.output_bytes},
+          {"response_bytes", limits.response_bytes},
+          {"io_ms", milliseconds(limits.io)},
+          {"stderr_bytes", limits.stderr_bytes},
+          {"concurrent", limits.concurrent},
+          {"queue", limits.queue}};
 }
 
 Limits limits_from(const json& value) {
@@ -43,22 +54,32 @@ Limits limits_from(const json& value) {
   return limits;
 }
 
-json to_json(const NativeBackend& native) { return {{"handler", native.handler}}; }
+json to_json(const NativeBackend& native) {
+  return {{"handler", native.handler}};
+}
 
 json to_json(const WasmBackend& wasm) {
   json dirs = json::array();
   for (const DirectoryGrant& grant : wasm.dirs) {
     dirs.push_back({{"host", grant.host}, {"guest", grant.guest}, {"write", grant.write}});
   }
-  return {{"module", wasm.module}, {"abi", wasm.abi == Abi::cgi ? "cgi" : "stdio"}, {"env", wasm.env},
-          {"args", wasm.args},     {"dirs", std::move(dirs)}};
+  return {{"module", wasm.module},
+          {"abi", wasm.abi == Abi::cgi ? "cgi" : "stdio"},
+          {"env", wasm.env},
+          {"args", wasm.args},
+          {"dirs", std::move(dirs)}};
 }
 
 json to_json(const UpstreamBackend& upstream) {
-  return {{"url", upstream.url}, {"host", upstream.host}, {"port", upstream.port}, {"base_path", upstream.base_path}};
+  return {{"url", upstream.url},
+          {"host", upstream.host},
+          {"port", upstream.port},
+          {"base_path", upstream.base_path}};
 }
 
-json to_json(const RespondBackend& respond) { return {{"status", respond.status}, {"body", respond.body}}; }
+json to_json(const RespondBackend& respond) {
+  return {{"status", respond.status}, {"body", respond.body}};
+}
 
 WasmBackend wasm_from(const json& value) {
   WasmBackend wasm;
@@ -113,9 +134,12 @@ Route route_from(const json& value) {
 
 json to_json(const AccessLog& log) {
   switch (log.target) {
-    case AccessLog::Target::off: return {{"target", "off"}};
-    case AccessLog::Target::stderr_: return {{"target", "stderr"}};
-    case AccessLog::Target::file: break;
+    case AccessLog::Target::off:
+      return {{"target", "off"}};
+    case AccessLog::Target::stderr_:
+      return {{"target", "stderr"}};
+    case AccessLog::Target::file:
+      break;
   }
   return {{"target", "file"}, {"path", log.path}};
 }

@@ -45,7 +45,8 @@ std::optional<AccessLog> parse_access_log(std::string_view text, const std::file
   return AccessLog{AccessLog::Target::file, (folder / text).lexically_normal().string()};
 }
 
-// The line of the first route that a request could take as well as this one: same path, same host, a method in common.
+// The line of the first route that a request could take as well as this one: same path, same host, a method
+// in common.
 void refuse_duplicates(TomlSource& source, const std::vector<Route>& routes) {
   std::map<std::string, int> first_line;
   for (std::size_t i = 0; i < routes.size(); ++i) {
@@ -54,11 +55,13 @@ void refuse_duplicates(TomlSource& source, const std::vector<Route>& routes) {
     std::vector<std::string> methods = route.methods;
     if (methods.empty()) methods.emplace_back();
     for (const std::string& method : methods) {
-      const auto [earlier, is_new] = first_line.emplace(route.path + ' ' + route.host + ' ' + method, route.line);
+      const auto [earlier, is_new] =
+          first_line.emplace(route.path + ' ' + route.host + ' ' + method, route.line);
       if (is_new) continue;
-      source.errors.push_back({source.file, route.line, "route[" + std::to_string(i + 1) + "]",
-                               "the route " + TableReader::quoted(route.name()) + " again",
-                               "only one: line " + std::to_string(earlier->second) + " has the same path, host and method"});
+      source.errors.push_back(
+          {source.file, route.line, "route[" + std::to_string(i + 1) + "]",
+           "the route " + TableReader::quoted(route.name()) + " again",
+           "only one: line " + std::to_string(earlier->second) + " has the same path, host and method"});
       break;
     }
   }
@@ -133,8 +136,9 @@ expected<Config, ConfigErrors> read_config(std::string_view toml, const std::fil
   const toml::parse_result parsed = toml::parse(toml, source.file);
   if (!parsed) {
     const toml::parse_error& error = parsed.error();
-    return unexpected(only({source.file, static_cast<int>(error.source().begin.line), "",
-                            "what is not TOML (" + std::string(error.description()) + ")", "a TOML 1.0 document"}));
+    return unexpected(
+        only({source.file, static_cast<int>(error.source().begin.line), "",
+              "what is not TOML (" + std::string(error.description()) + ")", "a TOML 1.0 document"}));
   }
   const std::filesystem::path folder = std::filesystem::absolute(file).parent_path();
   Config config = read_document(source, parsed.table(), folder, named_files);
@@ -144,7 +148,8 @@ expected<Config, ConfigErrors> read_config(std::string_view toml, const std::fil
   return unexpected(std::move(source.errors));
 }
 
-expected<Config, ConfigErrors> read_config_file(const std::filesystem::path& file, const Environment& environment) {
+expected<Config, ConfigErrors> read_config_file(const std::filesystem::path& file,
+                                                const Environment& environment) {
   std::ifstream stream(file, std::ios::binary);
   std::string text(config_bytes_max + 1, '\0');
   if (!stream || !stream.read(text.data(), static_cast<std::streamsize>(text.size())).eof()) {
@@ -178,7 +183,8 @@ expected<Config, ConfigErrors> with_command_line(Config config, const CommandLin
   return config;
 }
 
-expected<Config, ConfigErrors> config_for_handler(const std::filesystem::path& module, const CommandLine& command_line) {
+expected<Config, ConfigErrors> config_for_handler(const std::filesystem::path& module,
+                                                  const CommandLine& command_line) {
   std::error_code failed;
   if (!std::filesystem::is_regular_file(module, failed)) {
     return unexpected(only({"command line", 0, "handler", TableReader::quoted(module.string()),
@@ -187,7 +193,8 @@ expected<Config, ConfigErrors> config_for_handler(const std::filesystem::path& m
   WasmBackend wasm;
   wasm.module = std::filesystem::absolute(module).lexically_normal().string();
   if (command_line.abi && *command_line.abi != "cgi" && *command_line.abi != "stdio") {
-    return unexpected(only({"command line", 0, "--abi", TableReader::quoted(*command_line.abi), R"("cgi" or "stdio")"}));
+    return unexpected(
+        only({"command line", 0, "--abi", TableReader::quoted(*command_line.abi), R"("cgi" or "stdio")"}));
   }
   if (command_line.abi == "stdio") wasm.abi = Abi::stdio;
   Config config;

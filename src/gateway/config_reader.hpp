@@ -1,5 +1,5 @@
-// Reads `tollgate.toml` (docs/configuration.md) into a Config: defaults in place, ${NAME} expanded, paths absolute.
-// All faults of a file are reported together; a Config that is returned is valid throughout.
+// Reads `tollgate.toml` (docs/configuration.md) into a Config: defaults in place, ${NAME} expanded, paths
+// absolute. All faults of a file are reported together; a Config that is returned is valid throughout.
 //
 // Start-up, reload and `tollgate check` only: this opens files and takes its time.
 #pragma once
@@ -27,7 +27,8 @@ inline constexpr std::size_t routes_max = route_slots_max;
 expected<Config, ConfigErrors> read_config(std::string_view toml, const std::filesystem::path& file,
                                            const Environment& environment, NamedFiles named_files);
 
-expected<Config, ConfigErrors> read_config_file(const std::filesystem::path& file, const Environment& environment);
+expected<Config, ConfigErrors> read_config_file(const std::filesystem::path& file,
+                                                const Environment& environment);
 
 // What the command line of `tollgate serve` says; it wins over the file.
 struct CommandLine {
@@ -41,6 +42,7 @@ struct CommandLine {
 expected<Config, ConfigErrors> with_command_line(Config config, const CommandLine& command_line);
 
 // `tollgate serve handler.wasm`: one route "/*".
-expected<Config, ConfigErrors> config_for_handler(const std::filesystem::path& module, const CommandLine& command_line);
+expected<Config, ConfigErrors> config_for_handler(const std::filesystem::path& module,
+                                                  const CommandLine& command_line);
 
 }  // namespace tollgate::gateway

@@ -17,13 +17,21 @@ constexpr std::size_t label_bytes_max = 63;
 constexpr std::size_t route_path_bytes_max = 1024;
 constexpr std::size_t suggestion_distance_max = 2;
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_alpha(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
-bool is_upper_hex(char c) { return is_digit(c) || (c >= 'A' && c <= 'F'); }
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
+bool is_alpha(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+bool is_upper_hex(char c) {
+  return is_digit(c) || (c >= 'A' && c <= 'F');
+}
 bool is_token_char(char c) {
   return is_digit(c) || is_alpha(c) || std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
 }
-bool is_unreserved(char c) { return is_digit(c) || is_alpha(c) || std::string_view("-._~").find(c) != std::string_view::npos; }
+bool is_unreserved(char c) {
+  return is_digit(c) || is_alpha(c) || std::string_view("-._~").find(c) != std::string_view::npos;
+}
 // RFC 3986 section 3.3, without '%', and without '*', which is the pattern's own.
 bool is_path_char(char c) {
   return is_unreserved(c) || std::string_view("!$&'()+,;=:@").find(c) != std::string_view::npos;
@@ -69,8 +77,10 @@ bool is_dns_name(std::string_view name) {
   while (true) {
     const std::size_t dot = name.find('.');
     const std::string_view label = name.substr(0, dot);
-    if (label.empty() || label.size() > label_bytes_max || label.front() == '-' || label.back() == '-') return false;
-    if (!std::all_of(label.begin(), label.end(), [](char c) { return is_alpha(c) || is_digit(c) || c == '-' || c == '_'; }))
+    if (label.empty() || label.size() > label_bytes_max || label.front() == '-' || label.back() == '-')
+      return false;
+    if (!std::all_of(label.begin(), label.end(),
+                     [](char c) { return is_alpha(c) || is_digit(c) || c == '-' || c == '_'; }))
       return false;
     if (dot == std::string_view::npos) return true;
     name.remove_prefix(dot + 1);
@@ -84,15 +94,19 @@ std::optional<std::string> canonical_ipv6(std::string_view text) {
   return address.to_string();
 }
 
-bool is_dot_segment(std::string_view segment) { return segment == "." || segment == ".."; }
+bool is_dot_segment(std::string_view segment) {
+  return segment == "." || segment == "..";
+}
 
-// Whether text[at] begins a percent-encoded byte in the one accepted form: upper-case hex, and none that encodes an
-// unreserved character (it has a plainer form), a slash, a backslash, a percent sign's NUL or a control.
+// Whether text[at] begins a percent-encoded byte in the one accepted form: upper-case hex, and none that
+// encodes an unreserved character (it has a plainer form), a slash, a backslash, a percent sign's NUL or a
+// control.
 bool is_accepted_escape(std::string_view text, std::size_t at) {
   if (at + 2 >= text.size() || !is_upper_hex(text[at + 1]) || !is_upper_hex(text[at + 2])) return false;
   const auto value = [](char c) { return is_digit(c) ? c - '0' : c - 'A' + 10; };
   const int byte = value(text[at + 1]) * 16 + value(text[at + 2]);
-  return byte >= 0x20 && byte != 0x7f && byte != '/' && byte != '\\' && !is_unreserved(static_cast<char>(byte));
+  return byte >= 0x20 && byte != 0x7f && byte != '/' && byte != '\\' &&
+         !is_unreserved(static_cast<char>(byte));
 }
 
 bool is_canonical_path(std::string_view path) {
@@ -186,8 +200,9 @@ expected<UpstreamBackend, std::string_view> parse_upstream_url(std::string_view 
     return unexpected(notation);
   }
   if (!path.empty() && !is_canonical_path(path))
-    return unexpected(std::string_view(
-        "an upstream URL whose base path has no query, empty segments or dot segments and is percent-encoded"));
+    return unexpected(
+        std::string_view("an upstream URL whose base path has no query, empty segments or dot segments and "
+                         "is percent-encoded"));
   upstream.base_path = path.ends_with('/') ? path.substr(0, path.size() - 1) : path;
   return upstream;
 }
@@ -209,18 +224,20 @@ std::optional<std::string> parse_host_pattern(std::string_view text) {
 }
 
 bool is_method(std::string_view text) {
-  return !text.empty() && text.size() <= 32 &&
-         std::all_of(text.begin(), text.end(), [](char c) { return (c >= 'A' && c <= 'Z') || c == '-' || c == '_'; });
+  return !text.empty() && text.size() <= 32 && std::all_of(text.begin(), text.end(), [](char c) {
+    return (c >= 'A' && c <= 'Z') || c == '-' || c == '_';
+  });
 }
 
 std::optional<std::string_view> why_not_a_response_field(std::string_view name, std::string_view value) {
   static constexpr std::string_view own[] = {
-      "connection", "content-length", "date",    "keep-alive",   "proxy-connection", "te",
+      "connection", "content-length",    "date",    "keep-alive",   "proxy-connection", "te",
       "trailer",    "transfer-encoding", "upgrade", "x-request-id", "x-tollgate-error"};
   if (name.empty() || !std::all_of(name.begin(), name.end(), is_token_char))
     return "a field name of letters, digits and !#$%&'*+-.^_`|~";
   for (const std::string_view reserved : own) {
-    if (http::equal_ignoring_case(name, reserved)) return "another field name: the gateway sets this one itself";
+    if (http::equal_ignoring_case(name, reserved))
+      return "another field name: the gateway sets this one itself";
   }
   for (const char c : value) {
     if ((static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f)

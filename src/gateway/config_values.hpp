@@ -1,6 +1,8 @@
-// The notations of single configuration values: durations, sizes, addresses, URLs, route paths, hosts, fields.
+// The notations of single configuration values: durations, sizes, addresses, URLs, route paths, hosts,
+// fields.
 //
-// Each function takes text after ${NAME} expansion and returns nullopt when the text is not in that notation; the
+// Each function takes text after ${NAME} expansion and returns nullopt when the text is not in that notation;
+// the
 // *_notation sentence beside it says what was expected and completes "found X, expected ...".
 #pragma once
 
@@ -31,8 +33,8 @@ inline constexpr std::string_view listen_address_notation =
 // The error is the sentence of what was expected: an https URL is refused by name.
 expected<UpstreamBackend, std::string_view> parse_upstream_url(std::string_view text);
 
-// "/exact" or "/prefix/*", in the one form in which requests are matched: percent-encoded, without empty or dot
-// segments.
+// "/exact" or "/prefix/*", in the one form in which requests are matched: percent-encoded, without empty or
+// dot segments.
 std::optional<std::string> parse_route_path(std::string_view text);
 inline constexpr std::string_view route_path_notation =
     R"(a path such as "/hello" or "/api/*": it begins with "/", has "*" only as its last segment, no empty or dot )"

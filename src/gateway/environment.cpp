@@ -8,8 +8,9 @@ namespace {
 
 bool is_variable_name(std::string_view name) {
   const auto is_letter = [](char c) { return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_'; };
-  return !name.empty() && is_letter(name.front()) &&
-         std::all_of(name.begin(), name.end(), [&](char c) { return is_letter(c) || (c >= '0' && c <= '9'); });
+  return !name.empty() && is_letter(name.front()) && std::all_of(name.begin(), name.end(), [&](char c) {
+    return is_letter(c) || (c >= '0' && c <= '9');
+  });
 }
 
 expected<std::string, ExpansionError> value_of(std::string_view reference, const Environment& environment) {
@@ -51,9 +52,11 @@ expected<std::string, ExpansionError> expand(std::string_view text, const Enviro
     }
     const std::size_t end = text.find('}', begin);
     if (end == std::string_view::npos) {
-      return unexpected(ExpansionError{"\"${\" without \"}\"", "${NAME} or ${NAME:-default}; \"$${\" stands for \"${\""});
+      return unexpected(
+          ExpansionError{"\"${\" without \"}\"", "${NAME} or ${NAME:-default}; \"$${\" stands for \"${\""});
     }
-    expected<std::string, ExpansionError> value = value_of(text.substr(begin + 2, end - begin - 2), environment);
+    expected<std::string, ExpansionError> value =
+        value_of(text.substr(begin + 2, end - begin - 2), environment);
     if (!value) return value;
     result.append(text.substr(0, begin)).append(*value);
     text.remove_prefix(end + 1);

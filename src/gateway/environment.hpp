@@ -15,8 +15,8 @@ using Environment = std::function<std::optional<std::string>(const std::string& 
 
 Environment process_environment();
 
-// As in a shell, the default also replaces a variable that is set but empty; "$${" stands for "${". A default ends
-// at the first "}". The error is a sentence of what was found wrong.
+// As in a shell, the default also replaces a variable that is set but empty; "$${" stands for "${". A default
+// ends at the first "}". The error is a sentence of what was found wrong.
 struct ExpansionError {
   std::string found;
   std::string expected;

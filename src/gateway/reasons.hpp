@@ -1,5 +1,5 @@
-// Why the gateway itself, a sandbox or an upstream did not give the answer asked for; http/reason.hpp has the rows of
-// HTTP. docs/configuration.md lists every word.
+// Why the gateway itself, a sandbox or an upstream did not give the answer asked for; http/reason.hpp has the
+// rows of HTTP. docs/configuration.md lists every word.
 #pragma once
 
 #include "http/reason.hpp"

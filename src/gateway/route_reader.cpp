@@ -7,7 +7,7 @@ namespace {
 
 constexpr std::uint64_t wasm_page_bytes = 64u << 10;
 constexpr std::uint64_t wasm_memory_bytes_max = std::uint64_t{4} << 30;
-constexpr std::uint64_t held_bytes_max = std::uint64_t{1} << 30;     // what one request may keep in memory
+constexpr std::uint64_t held_bytes_max = std::uint64_t{1} << 30;      // what one request may keep in memory
 constexpr std::uint64_t streamed_bytes_max = std::uint64_t{1} << 40;  // what may only pass through
 constexpr std::int64_t concurrent_max = 100'000;
 constexpr std::int64_t queue_max = 1'000'000;
@@ -19,9 +19,12 @@ std::string absolute(const std::filesystem::path& folder, const std::string& pat
   return (folder / path).lexically_normal().string();
 }
 
-bool holds_nul(std::string_view text) { return text.find('\0') != std::string_view::npos; }
+bool holds_nul(std::string_view text) {
+  return text.find('\0') != std::string_view::npos;
+}
 
-void read_module(TableReader& table, std::string_view key, const RouteSurroundings& around, std::string& module) {
+void read_module(TableReader& table, std::string_view key, const RouteSurroundings& around,
+                 std::string& module) {
   std::string path;
   table.string(key, path);
   if (path.empty() || holds_nul(path)) {
@@ -47,7 +50,8 @@ std::optional<Abi> parse_abi(std::string_view text) {
 void read_env(TableReader& table, WasmBackend& wasm) {
   for (auto& [name, value] : table.string_map("env")) {
     if (name.empty() || name.find('=') != std::string::npos || holds_nul(name) || holds_nul(value)) {
-      table.fault("env", TableReader::quoted(name), "variables whose name is not empty and has no \"=\", without NUL");
+      table.fault("env", TableReader::quoted(name),
+                  "variables whose name is not empty and has no \"=\", without NUL");
     } else {
       wasm.env.emplace(name, std::move(value));
     }
@@ -68,7 +72,8 @@ void read_dirs(TableReader& table, const RouteSurroundings& around, WasmBackend&
       continue;
     }
     if (!grant.guest.starts_with('/') || holds_nul(grant.guest)) {
-      reader.fault("guest", TableReader::quoted(grant.guest), "an absolute path that the guest sees it under");
+      reader.fault("guest", TableReader::quoted(grant.guest),
+                   "an absolute path that the guest sees it under");
     }
     grant.host = absolute(around.folder, grant.host);
     std::error_code failed;
@@ -96,7 +101,8 @@ NativeBackend read_native(TableReader& table) {
   NativeBackend native;
   table.string("native", native.handler);
   const auto& names = native_handler_names();
-  if (native.handler.empty() || std::find(names.begin(), names.end(), native.handler) != names.end()) return native;
+  if (native.handler.empty() || std::find(names.begin(), names.end(), native.handler) != names.end())
+    return native;
   std::string expected = "one of";
   for (const std::string& name : names) expected += (&name == &names.front() ? " " : ", ") + name;
   if (const auto suggestion = nearest(native.handler, names); !suggestion.empty()) {
@@ -175,9 +181,11 @@ std::vector<std::string> read_methods(TableReader& table) {
   }
   for (const std::string& method : methods) {
     if (!is_method(method)) {
-      table.fault(table.has("method") ? "method" : "methods", TableReader::quoted(method), std::string(method_notation));
+      table.fault(table.has("method") ? "method" : "methods", TableReader::quoted(method),
+                  std::string(method_notation));
     } else if (method == "CONNECT") {
-      table.fault(table.has("method") ? "method" : "methods", "\"CONNECT\"", "another method: tunnels are not served");
+      table.fault(table.has("method") ? "method" : "methods", "\"CONNECT\"",
+                  "another method: tunnels are not served");
     }
   }
   std::sort(methods.begin(), methods.end());

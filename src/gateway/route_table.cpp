@@ -10,12 +10,14 @@ struct NamedMethod {
   http::Method method;
 };
 constexpr NamedMethod known_methods[] = {
-    {"GET", http::Method::get},         {"HEAD", http::Method::head},       {"POST", http::Method::post},
-    {"PUT", http::Method::put},         {"DELETE", http::Method::delete_},  {"OPTIONS", http::Method::options},
-    {"PATCH", http::Method::patch},     {"TRACE", http::Method::trace},
+    {"GET", http::Method::get},     {"HEAD", http::Method::head},      {"POST", http::Method::post},
+    {"PUT", http::Method::put},     {"DELETE", http::Method::delete_}, {"OPTIONS", http::Method::options},
+    {"PATCH", http::Method::patch}, {"TRACE", http::Method::trace},
 };
 
-constexpr std::uint32_t bit(http::Method method) { return std::uint32_t{1} << static_cast<unsigned>(method); }
+constexpr std::uint32_t bit(http::Method method) {
+  return std::uint32_t{1} << static_cast<unsigned>(method);
+}
 
 std::uint32_t bits_of(const std::vector<std::string>& methods) {
   std::uint32_t bits = 0;
@@ -31,7 +33,8 @@ bool host_matches(std::string_view pattern, std::string_view host) {
   if (host.ends_with('.')) host.remove_suffix(1);
   if (!pattern.starts_with("*.")) return http::equal_ignoring_case(pattern, host);
   const std::string_view suffix = pattern.substr(1);
-  return host.size() > suffix.size() && http::equal_ignoring_case(host.substr(host.size() - suffix.size()), suffix);
+  return host.size() > suffix.size() &&
+         http::equal_ignoring_case(host.substr(host.size() - suffix.size()), suffix);
 }
 
 // Larger is more specific.
@@ -73,8 +76,9 @@ RouteTable::NodeIndex RouteTable::node_for(std::string_view path) {
     const std::string_view segment = next_segment(path);
     path_bytes += static_cast<std::uint32_t>(segment.size()) + 1;
     auto& children = nodes_[at].children;
-    const auto place = std::lower_bound(children.begin(), children.end(), segment,
-                                        [](const auto& entry, std::string_view name) { return entry.first < name; });
+    const auto place =
+        std::lower_bound(children.begin(), children.end(), segment,
+                         [](const auto& entry, std::string_view name) { return entry.first < name; });
     if (place != children.end() && place->first == segment) {
       at = place->second;
       continue;
@@ -109,8 +113,9 @@ void RouteTable::order(std::vector<Candidate>& candidates) const {
 }
 
 const RouteTable::Node* RouteTable::child(const Node& node, std::string_view segment) const {
-  const auto place = std::lower_bound(node.children.begin(), node.children.end(), segment,
-                                      [](const auto& entry, std::string_view name) { return entry.first < name; });
+  const auto place =
+      std::lower_bound(node.children.begin(), node.children.end(), segment,
+                       [](const auto& entry, std::string_view name) { return entry.first < name; });
   if (place == node.children.end() || place->first != segment) return nullptr;
   return &nodes_[place->second];
 }
@@ -171,7 +176,9 @@ std::string RouteTable::allowed_methods(const http::Request& request) const {
     }
   }
   std::string allow;
-  const auto append = [&allow](std::string_view name) { allow.append(allow.empty() ? "" : ", ").append(name); };
+  const auto append = [&allow](std::string_view name) {
+    allow.append(allow.empty() ? "" : ", ").append(name);
+  };
   for (const NamedMethod& known : known_methods) {
     if ((bits & bit(known.method)) != 0) append(known.name);
   }

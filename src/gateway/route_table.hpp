@@ -1,7 +1,7 @@
-// Which route takes a request. Precedence: exact path, then longest prefix; among routes of that path whose host
-// matches: exact host, then longest wildcard, then any; then a named method before any method. The path decides
-// first: a path that is known for this host but not for this method is method_not_allowed, and no shorter path is
-// tried.
+// Which route takes a request. Precedence: exact path, then longest prefix; among routes of that path whose
+// host matches: exact host, then longest wildcard, then any; then a named method before any method. The path
+// decides first: a path that is known for this host but not for this method is method_not_allowed, and no
+// shorter path is tried.
 //
 // Immutable once made; find() does not allocate and costs O(length of the path).
 #pragma once
@@ -25,21 +25,22 @@ class RouteTable {
   struct Match {
     enum class Kind : std::uint8_t { found, not_found, method_not_allowed };
     Kind kind = Kind::not_found;
-    std::uint32_t route = 0;         // index into the routes, when found
-    std::string_view matched_prefix; // part of the given path: "/api" for "/api/*", all of it for an exact route
+    std::uint32_t route = 0;  // index into the routes, when found
+    std::string_view
+        matched_prefix;  // part of the given path: "/api" for "/api/*", all of it for an exact route
   };
   Match find(const http::Request& request) const;
 
-  // The value of Allow for the request's path and host (RFC 9110 section 10.2.1): what its routes take, HEAD where
-  // they take GET, and OPTIONS, which the gateway itself answers. Empty when the path is not known.
+  // The value of Allow for the request's path and host (RFC 9110 section 10.2.1): what its routes take, HEAD
+  // where they take GET, and OPTIONS, which the gateway itself answers. Empty when the path is not known.
   std::string allowed_methods(const http::Request& request) const;
 
   std::span<const Route> routes() const { return routes_; }
 
  private:
   struct Candidate {
-    std::string_view host;              // as in Route
-    std::uint32_t methods = 0;          // one bit per http::Method other than `other`; all for any method
+    std::string_view host;      // as in Route
+    std::uint32_t methods = 0;  // one bit per http::Method other than `other`; all for any method
     bool any_method = false;
     std::uint32_t route = 0;
   };

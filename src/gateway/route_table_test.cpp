@@ -22,8 +22,11 @@ class Routes : public ::testing::Test {
 
   static http::Request request(std::string_view path, std::string_view method, std::string_view host) {
     static constexpr std::pair<std::string_view, http::Method> methods[] = {
-        {"GET", http::Method::get}, {"HEAD", http::Method::head}, {"POST", http::Method::post},
-        {"OPTIONS", http::Method::options}, {"DELETE", http::Method::delete_}};
+        {"GET", http::Method::get},
+        {"HEAD", http::Method::head},
+        {"POST", http::Method::post},
+        {"OPTIONS", http::Method::options},
+        {"DELETE", http::Method::delete_}};
     http::Request made;
     made.method = http::Method::other;
     for (const auto& [name, known] : methods) made.method = name == method ? known : made.method;
@@ -33,7 +36,8 @@ class Routes : public ::testing::Test {
     return made;
   }
 
-  RouteTable::Match find(std::string_view path, std::string_view method = "GET", std::string_view host = "a.example") {
+  RouteTable::Match find(std::string_view path, std::string_view method = "GET",
+                         std::string_view host = "a.example") {
     return RouteTable(routes_).find(request(path, method, host));
   }
   // The index of the route found, or -1.

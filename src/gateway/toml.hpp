@@ -1,4 +1,5 @@
-// toml++, parsing without exceptions. Include it nowhere but in the sources that read a configuration: it is large.
+// toml++, parsing without exceptions. Include it nowhere but in the sources that read a configuration: it is
+// large.
 #pragma once
 
 #define TOML_EXCEPTIONS 0

@@ -109,7 +109,8 @@ void TableReader::boolean(std::string_view key, bool& target) {
   }
 }
 
-std::optional<std::int64_t> TableReader::integer_in(std::string_view key, std::int64_t min, std::int64_t max) {
+std::optional<std::int64_t> TableReader::integer_in(std::string_view key, std::int64_t min,
+                                                    std::int64_t max) {
   const toml::node* node = find(key);
   if (node == nullptr) return std::nullopt;
   std::optional<std::int64_t> value;

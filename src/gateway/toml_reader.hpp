@@ -20,7 +20,8 @@ struct TomlSource {
   ConfigErrors errors;
 };
 
-// Every getter leaves its target alone when the key is absent or faulty; a fault is added to the source's errors.
+// Every getter leaves its target alone when the key is absent or faulty; a fault is added to the source's
+// errors.
 class TableReader {
  public:
   // `label` is the key path of the table in messages: "", "route[2]", "defaults.limits".

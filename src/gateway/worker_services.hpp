@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/async.hpp"
+#include "base/timer_wheel.hpp"
 #include "gateway/request_observer.hpp"
 #include "gateway/shared_memory.hpp"
 
@@ -9,6 +10,7 @@ namespace tollgate::gateway {
 
 struct WorkerServices {
   Executor executor;
+  TimerWheel& wheel;
   SharedCounts& counts;
   WorkerMark& mark;
   RequestObserver& observer;

@@ -110,8 +110,9 @@ struct Exchange {
   std::uint16_t local_port = 0;
   SteadyTime received;  // when the head was complete
 
-  // Set by the handler before it answers; written into every final head of this exchange.
+  // The client's x-request-id if it is fit to be kept, else a new one; written into every final head.
   std::string_view request_id;
+  // Set by the handler before it answers; written into every final head of this exchange.
   std::span<const Field> extra_fields;
 
   // Starts to notice a client that goes away while nothing is read or written for it (cancellation gets

@@ -15,7 +15,11 @@ Task<> FixedBackend::serve(RequestContext& context) {
   if (!sent) context.reason = sent.error();
 }
 
-std::unique_ptr<Backend> make_hello(const Route& route) { return std::make_unique<FixedBackend>(200, "hello", route); }
-std::unique_ptr<Backend> make_health(const Route& route) { return std::make_unique<FixedBackend>(200, "OK", route); }
+std::unique_ptr<Backend> make_hello(const Route& route) {
+  return std::make_unique<FixedBackend>(200, "hello", route);
+}
+std::unique_ptr<Backend> make_health(const Route& route) {
+  return std::make_unique<FixedBackend>(200, "OK", route);
+}
 
 }  // namespace tollgate::gateway
