@@ -1,34 +1,48 @@
 #include "gateway/upstream_addresses.hpp"
 
 #include <boost/asio/ip/address.hpp>
-#include <utility>
 
 namespace tollgate::gateway {
+namespace {
 
-Endpoints literal_endpoints(std::string_view host, std::uint16_t port) {
-  error_code error;
-  const auto address = asio::ip::make_address(host, error);
-  if (error) return {};
-  return {{address, port}};
+std::vector<asio::ip::address> parse(std::span<const std::string> texts) {
+  std::vector<asio::ip::address> addresses;
+  for (const std::string& text : texts) {
+    error_code error;
+    const auto address = asio::ip::make_address(text, error);
+    if (!error) addresses.push_back(address);
+  }
+  return addresses;
 }
 
+Endpoints endpoints_of(std::span<const asio::ip::address> addresses, std::uint16_t port) {
+  Endpoints endpoints;
+  for (const asio::ip::address& address : addresses) endpoints.emplace_back(address, port);
+  return endpoints;
+}
+
+}  // namespace
+
 std::shared_ptr<Upstream> UpstreamAddresses::find(const std::string& host, std::uint16_t port) {
-  Entry& entry = entries_[{host, port}];
-  if (entry.endpoints.empty()) entry.endpoints = literal_endpoints(host, port);
-  std::shared_ptr<Upstream> upstream = entry.upstream.lock();
-  if (!upstream) {
-    upstream = std::make_shared<Upstream>(loop_, wheel_, entry.endpoints);
-    entry.upstream = upstream;
-  }
+  std::erase_if(upstreams_, [](const auto& entry) { return entry.second.expired(); });
+  std::weak_ptr<Upstream>& entry = upstreams_[{host, port}];
+  std::shared_ptr<Upstream> upstream = entry.lock();
+  if (upstream) return upstream;
+  upstream = std::make_shared<Upstream>(executor_, wheel_);
+  entry = upstream;
+  const auto known = addresses_.find(host);
+  const Addresses addresses = known != addresses_.end() ? known->second : parse({&host, 1});
+  upstream->endpoints = endpoints_of(addresses, port);
   return upstream;
 }
 
-void UpstreamAddresses::update(const std::string& host, std::uint16_t port, Endpoints endpoints) {
-  Entry& entry = entries_[{host, port}];
-  entry.endpoints = std::move(endpoints);
-  if (const std::shared_ptr<Upstream> upstream = entry.upstream.lock()) {
-    upstream->endpoints = entry.endpoints;
-    upstream->pool.keep_only(entry.endpoints);
+void UpstreamAddresses::update(const std::string& host, std::span<const std::string> addresses) {
+  const Addresses& current = addresses_[host] = parse(addresses);
+  for (const auto& [name, entry] : upstreams_) {
+    const std::shared_ptr<Upstream> upstream = name.first == host ? entry.lock() : nullptr;
+    if (!upstream) continue;
+    upstream->endpoints = endpoints_of(current, name.second);
+    upstream->pool.keep_only(upstream->endpoints);
   }
 }
 

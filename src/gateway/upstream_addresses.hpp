@@ -1,6 +1,6 @@
-// A worker's upstreams: for each name:port its current addresses and its idle connections. Workers never resolve
-// names; the supervisor does and sends what it found (resolver.hpp), at load and whenever it changes. Literal
-// addresses are known at once.
+// A worker's upstreams: for each name and port its current addresses and its idle connections. Workers never
+// resolve names; the supervisor does and sends what it found (resolver.hpp), before the first table that needs it
+// and whenever it changes. Literal addresses are known at once.
 //
 // Threads: the worker's one.
 #pragma once
@@ -8,8 +8,9 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
-#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/timer_wheel.hpp"
@@ -19,11 +20,8 @@ namespace tollgate::gateway {
 
 using Endpoints = std::vector<asio::ip::tcp::endpoint>;
 
-// The endpoint of a literal address ("192.0.2.1", "2001:db8::1"); empty for a name.
-Endpoints literal_endpoints(std::string_view host, std::uint16_t port);
-
 struct Upstream {
-  Upstream(EventLoop& loop, TimerWheel& wheel, Endpoints known) : endpoints(std::move(known)), pool(loop, wheel) {}
+  Upstream(Executor executor, TimerWheel& wheel) : pool(executor, wheel) {}
 
   Endpoints endpoints;  // in the order to try; empty while the name has no address
   http::ClientPool pool;
@@ -32,24 +30,23 @@ struct Upstream {
 // Outlives the backends that use it.
 class UpstreamAddresses {
  public:
-  UpstreamAddresses(EventLoop& loop, TimerWheel& wheel) : loop_(loop), wheel_(wheel) {}
+  UpstreamAddresses(Executor executor, TimerWheel& wheel) : executor_(executor), wheel_(wheel) {}
 
-  // The upstream of that name, shared by every route to it and by old and new tables during a reload.
+  // The upstream of that name (or numeric address, IPv6 without brackets), shared by every route to it and by old
+  // and new tables during a reload.
   std::shared_ptr<Upstream> find(const std::string& host, std::uint16_t port);
 
-  // New addresses of a name, in force for the next connection made; idle ones to other addresses close. An empty
-  // list is a name that has lost its addresses.
-  void update(const std::string& host, std::uint16_t port, Endpoints endpoints);
+  // New addresses of a name, numeric, in the order to try: in force for the next connection made; idle ones to
+  // other addresses close. Empty: the name has no address any more. What is not an address is left out.
+  void update(const std::string& host, std::span<const std::string> addresses);
 
  private:
-  struct Entry {
-    Endpoints endpoints;
-    std::weak_ptr<Upstream> upstream;
-  };
+  using Addresses = std::vector<asio::ip::address>;
 
-  EventLoop& loop_;
+  Executor executor_;
   TimerWheel& wheel_;
-  std::map<std::pair<std::string, std::uint16_t>, Entry> entries_;
+  std::map<std::string, Addresses> addresses_;
+  std::map<std::pair<std::string, std::uint16_t>, std::weak_ptr<Upstream>> upstreams_;
 };
 
 }  // namespace tollgate::gateway

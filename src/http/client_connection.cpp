@@ -9,10 +9,10 @@
 
 namespace tollgate::http {
 
-ClientConnection::ClientConnection(EventLoop& loop, TimerWheel& wheel)
-    : socket_(loop),
+ClientConnection::ClientConnection(Executor executor, TimerWheel& wheel)
+    : socket_(executor),
       wheel_(wheel),
-      arrival_(loop.get_executor()),
+      arrival_(executor),
       read_deadline_(
           [](void* context) {
             auto& self = *static_cast<ClientConnection*>(context);

@@ -45,7 +45,7 @@ class ClientConnection : public std::enable_shared_from_this<ClientConnection> {
   using Endpoint = asio::ip::tcp::endpoint;
   using Duration = std::chrono::steady_clock::duration;
 
-  ClientConnection(EventLoop& loop, TimerWheel& wheel);
+  ClientConnection(Executor executor, TimerWheel& wheel);
   ClientConnection(const ClientConnection&) = delete;
   ClientConnection& operator=(const ClientConnection&) = delete;
 

@@ -20,7 +20,9 @@ std::shared_ptr<ClientConnection> ClientPool::take(Check check) {
   return nullptr;
 }
 
-std::shared_ptr<ClientConnection> ClientPool::make() { return std::make_shared<ClientConnection>(loop_, wheel_); }
+std::shared_ptr<ClientConnection> ClientPool::make() {
+  return std::make_shared<ClientConnection>(executor_, wheel_);
+}
 
 void ClientPool::give_back(std::shared_ptr<ClientConnection> connection) {
   if (!connection->reusable() || idle_.size() == client_limits::idle_connections_max) {

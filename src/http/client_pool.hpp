@@ -15,7 +15,7 @@ namespace tollgate::http {
 
 class ClientPool {
  public:
-  ClientPool(EventLoop& loop, TimerWheel& wheel) : loop_(loop), wheel_(wheel) {}
+  ClientPool(Executor executor, TimerWheel& wheel) : executor_(executor), wheel_(wheel) {}
   ~ClientPool();
   ClientPool(const ClientPool&) = delete;
   ClientPool& operator=(const ClientPool&) = delete;
@@ -40,7 +40,7 @@ class ClientPool {
   friend class ClientConnection;
   void forget(ClientConnection& connection);
 
-  EventLoop& loop_;
+  Executor executor_;
   TimerWheel& wheel_;
   std::vector<std::shared_ptr<ClientConnection>> idle_;
 };

@@ -3,6 +3,8 @@
 #include <array>
 #include <charconv>
 
+#include "http/field_policy.hpp"
+
 namespace tollgate::gateway {
 namespace {
 
@@ -89,11 +91,7 @@ class ConnectionOptions {
     }
   }
   bool name(std::string_view field_name) const {
-    if (!names_fields_) return false;
-    for (const Field& field : fields_) {
-      if (equal_ignoring_case(field.name, "connection") && list_has(field.value, field_name)) return true;
-    }
-    return false;
+    return names_fields_ && http::named_by_connection(fields_, field_name);
   }
 
  private:
@@ -184,12 +182,11 @@ void write_upstream_url(std::string& out, const http::Request& request, const Up
   append_target(out, request, "");
 }
 
-void forward_response_fields(const Fields& fields, TrailersFollow trailers, std::vector<Field>& out) {
+void forward_response_fields(const Fields& fields, std::vector<Field>& out) {
   const ConnectionOptions options(fields);
   for (const Field& field : fields) {
     const Class is = classify(field.name);
-    if (is == Class::connection || is == Class::gateway_own) continue;
-    if (is == Class::trailer && trailers == TrailersFollow::no) continue;
+    if (is == Class::connection || is == Class::trailer || is == Class::gateway_own) continue;
     if (options.name(field.name)) continue;
     out.push_back(field);
   }

@@ -9,8 +9,8 @@
 //             Forwarded (RFC 7239, the same three); X-Request-Id of this exchange; Content-Length or
 //             Transfer-Encoding by our own framing; `TE: trailers` when the client takes trailers
 // Towards the client
-//   dropped   the same hop-by-hop fields, Content-Length and Transfer-Encoding (the connection frames anew), Trailer
-//             unless trailers can follow, X-Upstream-*, x-tollgate-error
+//   dropped   the same hop-by-hop fields, Content-Length, Transfer-Encoding and Trailer (the connection frames
+//             anew), X-Upstream-*, x-tollgate-error
 //   written   X-Upstream-Url, X-Upstream-Status
 #pragma once
 
@@ -47,10 +47,8 @@ void write_request_head(std::string& out, const http::Exchange& exchange, const 
 // Appends the URL that was asked of the upstream, for X-Upstream-Url.
 void write_upstream_url(std::string& out, const http::Request& request, const UpstreamTarget& target);
 
-enum class TrailersFollow : std::uint8_t { no, yes };
-
 // Adds those of `fields` that the client may see.
-void forward_response_fields(const http::Fields& fields, TrailersFollow trailers, std::vector<http::Field>& out);
+void forward_response_fields(const http::Fields& fields, std::vector<http::Field>& out);
 
 // Adds the trailer fields that may be passed on: none that would change framing, routing or the connection
 // (RFC 9110 section 6.5.1).

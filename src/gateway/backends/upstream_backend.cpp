@@ -20,11 +20,11 @@ UpstreamTarget target_of(const UpstreamBackend& config) {
 
 }  // namespace
 
-ReverseProxy::ReverseProxy(EventLoop& loop, const UpstreamBackend& config, UpstreamAddresses& upstreams)
-    : loop_(loop), target_(target_of(config)), upstream_(upstreams.find(config.host, config.port)) {}
+ReverseProxy::ReverseProxy(Executor executor, const UpstreamBackend& config, UpstreamAddresses& upstreams)
+    : executor_(executor), target_(target_of(config)), upstream_(upstreams.find(config.host, config.port)) {}
 
 Task<> ReverseProxy::serve(RequestContext& context) {
-  UpstreamExchange exchange(loop_, context, *upstream_, target_);
+  UpstreamExchange exchange(executor_, context, *upstream_, target_);
   co_await exchange.run();
 }
 

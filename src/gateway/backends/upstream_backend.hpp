@@ -5,7 +5,7 @@
 //   the name has no address                                      502 upstream_address
 //   no address takes a connection                                502 upstream_connect
 //   connecting, or any wait for the upstream, over limits.io     504 upstream_timeout
-//   limits.deadline over before the response's head              504 deadline
+//   the route's deadline (the dispatcher's, by cancellation)     504 deadline
 //   closed or reset before the head                              502 upstream_closed
 //   refused by http/response_parser.hpp, 1xx floods              502 upstream_response
 //   Content-Length over limits.response                          502 upstream_too_large
@@ -27,12 +27,12 @@ namespace tollgate::gateway {
 class ReverseProxy : public Backend {
  public:
   // `upstreams` is the worker's table and outlives this.
-  ReverseProxy(EventLoop& loop, const UpstreamBackend& config, UpstreamAddresses& upstreams);
+  ReverseProxy(Executor executor, const UpstreamBackend& config, UpstreamAddresses& upstreams);
 
   Task<> serve(RequestContext& context) override;
 
  private:
-  EventLoop& loop_;
+  Executor executor_;
   UpstreamTarget target_;
   std::shared_ptr<Upstream> upstream_;
 };

@@ -130,7 +130,6 @@ struct Call {
     request.query = "b";
     request.authority = "front";
     route.limits.io = milliseconds(300);
-    route.limits.deadline = milliseconds(2000);
   }
   void post(std::vector<std::string> pieces, std::optional<std::uint64_t> content_length) {
     request.method = http::Method::post;
@@ -175,7 +174,7 @@ class Proxy : public ::testing::Test {
     config.port = port;
     config.base_path = "/base";
     config.url = "http://" + host + ":" + std::to_string(port) + "/base";
-    proxy = std::make_unique<ReverseProxy>(loop, config, addresses);
+    proxy = std::make_unique<ReverseProxy>(loop.get_executor(), config, addresses);
     upstream = addresses.find(host, port);
     return *proxy;
   }
@@ -205,7 +204,7 @@ class Proxy : public ::testing::Test {
 
   EventLoop loop{1};
   TimerWheel wheel{loop};
-  UpstreamAddresses addresses{loop, wheel};
+  UpstreamAddresses addresses{loop.get_executor(), wheel};
   std::shared_ptr<Upstream> upstream;
   std::unique_ptr<ReverseProxy> proxy;
 };
@@ -265,10 +264,8 @@ TEST_F(Proxy, reaches_an_upstream_over_ipv6) {
 TEST_F(Proxy, tries_the_next_address_when_one_refuses) {
   ScriptedUpstream server(answer_ok);
   to(server.port(), "name.example");
-  const auto address = [&server](const char* text) {
-    return asio::ip::tcp::endpoint(asio::ip::make_address(text), server.port());
-  };
-  addresses.update("name.example", server.port(), {address("127.0.0.9"), address("127.0.0.1")});
+  const std::vector<std::string> found{"127.0.0.9", "not an address", "127.0.0.1"};
+  addresses.update("name.example", found);
   Call call(loop);
   serve(call);
   EXPECT_EQ(call.response.body, "ok");
@@ -672,14 +669,11 @@ TEST_F(Proxy, does_not_repeat_a_request_on_a_fresh_connection) {
   EXPECT_EQ(server.accepted(), 1);
 }
 
-TEST_F(Proxy, ends_at_the_routes_deadline) {
+TEST_F(Proxy, watches_the_client_only_once_the_upstream_is_slow) {
   ScriptedUpstream server(says(""));
   to(server.port());
   Call call(loop);
-  call.route.limits.deadline = milliseconds(150);
   serve(call);
-  EXPECT_EQ(call.context.reason, &reasons::deadline);
-  EXPECT_LT(call.took, milliseconds(400));
   EXPECT_EQ(call.watch.started, 1);
   EXPECT_EQ(call.watch.stopped, 1);
 }
@@ -758,7 +752,7 @@ TEST_F(Proxy, closes_idle_connections_when_the_address_changes) {
   Call call(loop);
   serve(call);
   EXPECT_EQ(upstream->pool.idle(), 1u);
-  addresses.update("127.0.0.1", server.port(), literal_endpoints("127.0.0.2", server.port()));
+  addresses.update("127.0.0.1", std::vector<std::string>{"127.0.0.2"});
   EXPECT_EQ(upstream->pool.idle(), 0u);
 }
 

@@ -39,15 +39,15 @@ void close_connection(void* context, const http::Reason&) {
 
 }  // namespace
 
-UpstreamExchange::UpstreamExchange(EventLoop& loop, RequestContext& context, Upstream& upstream,
+UpstreamExchange::UpstreamExchange(Executor executor, RequestContext& context, Upstream& upstream,
                                    const UpstreamTarget& target)
-    : loop_(loop),
+    : executor_(executor),
       context_(context),
       exchange_(context.exchange),
       upstream_(upstream),
       target_(target),
       framing_(frame_request(exchange_.request)),
-      pump_ended_(loop.get_executor()) {}
+      pump_ended_(executor) {}
 
 Task<> UpstreamExchange::run() {
   if (!body_is_allowed()) co_return;
@@ -58,7 +58,7 @@ Task<> UpstreamExchange::run() {
     pooled_ = connection_ != nullptr;
     if (!pooled_) connection_ = upstream_.pool.make();
     const http::Cancellation::Guard guard(exchange_.cancellation, {close_connection, &connection_});
-    verdict = co_await connect(attempt);
+    verdict = co_await connect();
     if (verdict == Verdict::go_on) verdict = co_await send_request();
     if (verdict == Verdict::go_on) verdict = co_await await_head();
     if (verdict == Verdict::go_on) co_await respond();
@@ -96,9 +96,8 @@ bool UpstreamExchange::may_be_sent_again() const {
   return is_idempotent(exchange_.request.method) && whole_body_ && whole_body_->empty();
 }
 
-Task<UpstreamExchange::Verdict> UpstreamExchange::connect(int attempt) {
-  if (exchange_.cancellation.cause() != nullptr) co_return fail(reasons::deadline, {});
-  if (attempt > 0) ++context_.upstream.retries;
+Task<UpstreamExchange::Verdict> UpstreamExchange::connect() {
+  if (exchange_.cancellation.cause() != nullptr) co_return fail(*exchange_.cancellation.cause(), {});
   if (pooled_) {
     ++context_.upstream.reuses;
     co_return Verdict::go_on;
@@ -123,7 +122,7 @@ Task<UpstreamExchange::Verdict> UpstreamExchange::send_request() {
     connection_->request_sent();
   } else {
     pumping_ = true;
-    asio::co_spawn(loop_, pump(), asio::detached);
+    asio::co_spawn(executor_, pump(), asio::detached);
   }
   co_return Verdict::go_on;
 }
@@ -142,7 +141,6 @@ Task<> UpstreamExchange::pump() {
     more = co_await pump_piece(*piece);
   }
   pumping_ = false;
-  sent_at_ = std::chrono::steady_clock::now();
   connection_->interrupt();
   pump_ended_.notify_later();
 }
@@ -197,6 +195,7 @@ Task<UpstreamExchange::Verdict> UpstreamExchange::await_head() {
                              connection_->failure() == ClientFailure::closed && may_be_sent_again();
       if (!died_idle) co_return fail_by_connection();
       connection_->close();
+      ++context_.upstream.retries;
       co_return Verdict::retry;
     }
     const Verdict waited = co_await wait_for_head();
@@ -208,14 +207,12 @@ Task<UpstreamExchange::Verdict> UpstreamExchange::await_head() {
 
 // While the request body is on its way, its own limits are the ones that count; pump() interrupts the wait at its end.
 Task<UpstreamExchange::Verdict> UpstreamExchange::wait_for_head() {
-  const Limits& limits = context_.route.limits;
   const SteadyTime now = std::chrono::steady_clock::now();
+  const SteadyTime until = now + context_.route.limits.io;
   if (pumping_) {
-    co_await connection_->wait(now + limits.io);
+    co_await connection_->wait(until);
     co_return Verdict::go_on;
   }
-  const SteadyTime deadline = (whole_body_ ? exchange_.received : sent_at_) + limits.deadline;
-  const SteadyTime until = std::min(now + limits.io, deadline);
   const SteadyTime watch_at = now + watch_after;
   const bool watches_next = !watching_ && watch_at < until;
   Waited waited = co_await connection_->wait(watches_next ? watch_at : until);
@@ -225,7 +222,6 @@ Task<UpstreamExchange::Verdict> UpstreamExchange::wait_for_head() {
     waited = co_await connection_->wait(until);
   }
   if (waited == Waited::arrived) co_return Verdict::go_on;
-  if (until == deadline) co_return fail(reasons::deadline, "waiting for the upstream");
   co_return fail(reasons::upstream_timeout, "waiting for the response");
 }
 
@@ -235,7 +231,7 @@ Task<> UpstreamExchange::forward_interim() {
   if (response.status() == 100) co_return;
   std::vector<http::Field>& fields = connection_->scratch().fields;
   fields.clear();
-  forward_response_fields(response.fields(), TrailersFollow::no, fields);
+  forward_response_fields(response.fields(), fields);
   const http::ResponseHead head{response.status(), fields};
   const auto sent = co_await exchange_.response.inform(head);
   if (!sent) connection_->close();
@@ -244,9 +240,8 @@ Task<> UpstreamExchange::forward_interim() {
 http::ResponseHead UpstreamExchange::make_head() {
   const http::ResponseParser& response = connection_->response();
   ClientConnection::Scratch& scratch = connection_->scratch();
-  const bool chunked = response.has_body() && !response.content_length();
   scratch.fields.clear();
-  forward_response_fields(response.fields(), chunked ? TrailersFollow::yes : TrailersFollow::no, scratch.fields);
+  forward_response_fields(response.fields(), scratch.fields);
   scratch.text.clear();
   write_upstream_url(scratch.text, exchange_.request, target_);
   const char* const status_end =

@@ -19,7 +19,7 @@ namespace tollgate::gateway {
 
 class UpstreamExchange {
  public:
-  UpstreamExchange(EventLoop& loop, RequestContext& context, Upstream& upstream, const UpstreamTarget& target);
+  UpstreamExchange(Executor executor, RequestContext& context, Upstream& upstream, const UpstreamTarget& target);
   UpstreamExchange(const UpstreamExchange&) = delete;
   UpstreamExchange& operator=(const UpstreamExchange&) = delete;
 
@@ -32,7 +32,7 @@ class UpstreamExchange {
 
   bool body_is_allowed();
   bool may_be_sent_again() const;
-  Task<Verdict> connect(int attempt);
+  Task<Verdict> connect();
   Task<Verdict> send_request();
   Task<> pump();
   Task<bool> pump_piece(std::string_view piece);
@@ -50,7 +50,7 @@ class UpstreamExchange {
   Verdict fail_by_connection();
   void cut(const http::Reason& reason, std::string_view detail);
 
-  EventLoop& loop_;
+  Executor executor_;
   RequestContext& context_;
   http::Exchange& exchange_;
   Upstream& upstream_;
@@ -62,7 +62,6 @@ class UpstreamExchange {
   bool pooled_ = false;       // connection_ had been used before
   bool pumping_ = false;      // pump() runs
   bool watching_ = false;     // for a client that goes away
-  SteadyTime sent_at_;        // pump() had ended
   const http::Reason* body_failure_ = nullptr;
   Wakeup pump_ended_;
   std::array<char, 4> status_text_{};
