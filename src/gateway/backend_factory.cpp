@@ -5,6 +5,7 @@
 #include "gateway/backends/native/fixed.hpp"
 #include "gateway/backends/native/json.hpp"
 #include "gateway/backends/native/state.hpp"
+#include "gateway/backends/upstream_backend.hpp"
 
 namespace tollgate::gateway {
 namespace {
@@ -32,7 +33,7 @@ class BackendMaker {
     return unexpected("module " + wasm.module + ": this build runs no WebAssembly");
   }
   Made operator()(const UpstreamBackend& upstream) const {
-    return unexpected("upstream " + upstream.url + ": this build has no reverse proxy");
+    return std::make_unique<ReverseProxy>(services_.executor, upstream, services_.upstreams);
   }
 
  private:

@@ -47,7 +47,7 @@ class Dispatching : public ::testing::Test {
   Dispatching()
       : counts_(std::make_unique<SharedCounts>()),
         mark_(std::make_unique<WorkerMark>()),
-        services_{loop_.get_executor(), wheel_, *counts_, *mark_, records_} {}
+        services_{loop_.get_executor(), wheel_, *counts_, *mark_, records_, upstreams_} {}
 
   TableLease load(std::string_view toml) {
     auto config = read_config(toml, "/t.toml", process_environment(), NamedFiles::not_looked_at);
@@ -66,6 +66,7 @@ class Dispatching : public ::testing::Test {
   std::unique_ptr<SharedCounts> counts_;
   std::unique_ptr<WorkerMark> mark_;
   KeptRecords records_;
+  UpstreamAddresses upstreams_{loop_.get_executor(), wheel_};
   WorkerServices services_;
 };
 

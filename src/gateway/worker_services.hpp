@@ -5,6 +5,7 @@
 #include "base/timer_wheel.hpp"
 #include "gateway/request_observer.hpp"
 #include "gateway/shared_memory.hpp"
+#include "gateway/upstream_addresses.hpp"
 
 namespace tollgate::gateway {
 
@@ -14,6 +15,7 @@ struct WorkerServices {
   SharedCounts& counts;
   WorkerMark& mark;
   RequestObserver& observer;
+  UpstreamAddresses& upstreams;
 };
 
 }  // namespace tollgate::gateway
