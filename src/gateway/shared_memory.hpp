@@ -23,8 +23,8 @@
 
 namespace tollgate::gateway {
 
-// Routes of all tables that are loaded at once; the configuration reader refuses more in one table.
-inline constexpr std::uint32_t route_slots_max = 4096;
+// Routes of all tables that are in use at once. Address space, not memory: pages nobody touched cost nothing.
+inline constexpr std::uint32_t route_slots_max = 16384;
 
 // An anonymous file of fixed size, sealed so that no process can shrink it under another's mapping.
 class SharedFile {

@@ -67,7 +67,8 @@ expected<UniqueFd, std::string> open_socket(const std::string& text, Sharing sha
   if (address->storage.ss_family == AF_INET6) set(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, 1);
   if (sharing == Sharing::joins && !set(fd.get(), SOL_SOCKET, SO_REUSEPORT, 1)) return failure("SO_REUSEPORT");
   if (bind(fd.get(), address->get(), address->length) != 0) return failure("bind");
-  if (::listen(fd.get(), listen_backlog) != 0) return failure("listen");
+  // One that joins starts to listen in activate().
+  if (sharing == Sharing::exclusive && ::listen(fd.get(), listen_backlog) != 0) return failure("listen");
   return fd;
 }
 
@@ -114,6 +115,66 @@ expected<void, std::string> ListenAddress::resize(unsigned sockets) {
     sockets_.push_back(std::move(*next));
   }
   return {};
+}
+
+// Listening twice only sets the backlog again.
+expected<void, std::string> ListenAddress::activate() {
+  for (const UniqueFd& fd : sockets_) {
+    if (::listen(fd.get(), listen_backlog) != 0) return unexpected(fmt::format("{}: listen: {}", actual_, strerror(errno)));
+  }
+  return {};
+}
+
+expected<ListenerSet, std::string> ListenerSet::open(const std::vector<std::string>& addresses, unsigned sockets,
+                                                     const ListenerSet* serving) {
+  ListenerSet set;
+  std::vector<std::pair<ListenAddress*, unsigned>> grown;
+  const auto add = [&](const std::string& address) -> expected<void, std::string> {
+    if (serving != nullptr) {
+      for (const auto& kept : serving->addresses_) {
+        if (kept->configured() != address) continue;
+        grown.emplace_back(kept.get(), kept->sockets());
+        set.addresses_.push_back(kept);
+        return kept->sockets() < sockets ? kept->resize(sockets) : expected<void, std::string>{};
+      }
+    }
+    auto opened = ListenAddress::open(address, sockets);
+    if (!opened) return unexpected(opened.error());
+    set.addresses_.push_back(std::make_shared<ListenAddress>(std::move(*opened)));
+    return {};
+  };
+  for (const std::string& address : addresses) {
+    const auto added = add(address);
+    if (added) continue;
+    for (const auto& [kept, before] : grown) static_cast<void>(kept->resize(before));
+    return unexpected(added.error());
+  }
+  return set;
+}
+
+expected<void, std::string> ListenerSet::activate() {
+  for (const auto& address : addresses_) {
+    if (auto active = address->activate(); !active) return active;
+  }
+  return {};
+}
+
+void ListenerSet::shrink(unsigned sockets) {
+  for (const auto& address : addresses_) {
+    if (address->sockets() > sockets) static_cast<void>(address->resize(sockets));  // closing does not fail
+  }
+}
+
+std::vector<std::string> ListenerSet::actual() const {
+  std::vector<std::string> actual;
+  for (const auto& address : addresses_) actual.push_back(address->actual());
+  return actual;
+}
+
+std::vector<int> ListenerSet::of_worker(unsigned index) const {
+  std::vector<int> sockets;
+  for (const auto& address : addresses_) sockets.push_back(address->socket(index));
+  return sockets;
 }
 
 }  // namespace tollgate::gateway

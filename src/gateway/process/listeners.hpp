@@ -7,8 +7,8 @@
 // there is no moment at which two gateways could share an address unnoticed.
 #pragma once
 
+#include <memory>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "base/expected.hpp"
@@ -22,7 +22,8 @@ inline constexpr int listen_backlog = 4096;
 // One configured address and its sockets.
 class ListenAddress {
  public:
-  // `address` is "127.0.0.1:8080" or "[::1]:0": numeric, port 0 for a free one. Opens `sockets` of them.
+  // `address` is "127.0.0.1:8080" or "[::1]:0": numeric, port 0 for a free one. Opens `sockets` of them; the first one
+  // listens already.
   static expected<ListenAddress, std::string> open(const std::string& address, unsigned sockets);
 
   const std::string& configured() const { return configured_; }
@@ -30,8 +31,10 @@ class ListenAddress {
   int socket(unsigned index) const { return sockets_.at(index).get(); }
   unsigned sockets() const { return static_cast<unsigned>(sockets_.size()); }
 
-  // Opens or closes sockets until there are that many.
+  // Opens or closes sockets until there are that many. New ones get no connections until activate(), so that nobody
+  // waits in the queue of a socket that may be given up again.
   expected<void, std::string> resize(unsigned sockets);
+  expected<void, std::string> activate();
 
  private:
   std::string configured_;
@@ -39,7 +42,27 @@ class ListenAddress {
   std::vector<UniqueFd> sockets_;
 };
 
-// Waits for nothing: for tests and for addresses that only the supervisor serves (admin, kill port).
+// All addresses of a configuration.
+class ListenerSet {
+ public:
+  // `serving` (may be null) is the set in use: an address that is in both keeps its sockets, and if that fails the
+  // set in use is as it was.
+  static expected<ListenerSet, std::string> open(const std::vector<std::string>& addresses, unsigned sockets,
+                                                 const ListenerSet* serving);
+
+  expected<void, std::string> activate();
+  // Closes the sockets beyond that number. Whoever else holds them accepts what is queued.
+  void shrink(unsigned sockets);
+
+  std::vector<std::string> actual() const;
+  // The sockets of one worker, one per address.
+  std::vector<int> of_worker(unsigned index) const;
+
+ private:
+  std::vector<std::shared_ptr<ListenAddress>> addresses_;
+};
+
+// For addresses that only the supervisor serves (admin, kill port).
 expected<UniqueFd, std::string> listen_alone(const std::string& address);
 
 // The address a socket is bound to, in the notation of the configuration.

@@ -26,14 +26,25 @@ TEST(ListenAddress, port_zero_gives_all_sockets_one_real_port) {
   EXPECT_NE(address->actual(), "127.0.0.1:0");
 }
 
-TEST(ListenAddress, every_socket_gets_connections) {
-  const auto address = ListenAddress::open("127.0.0.1:0", 2);
+TEST(ListenAddress, every_active_socket_gets_connections) {
+  auto address = ListenAddress::open("127.0.0.1:0", 2);
   ASSERT_TRUE(address) << address.error();
+  ASSERT_TRUE(address->activate());
   std::vector<UniqueFd> clients;
   for (int i = 0; i < 64; ++i) clients.push_back(connect_to(address->actual()));
   for (unsigned i = 0; i < 2; ++i) {
     EXPECT_TRUE(UniqueFd(accept4(address->socket(i), nullptr, nullptr, SOCK_CLOEXEC))) << "socket " << i;
   }
+}
+
+TEST(ListenAddress, a_socket_that_is_not_active_gets_none) {
+  auto address = ListenAddress::open("127.0.0.1:0", 2);
+  ASSERT_TRUE(address) << address.error();
+  std::vector<UniqueFd> clients;
+  for (int i = 0; i < 64; ++i) clients.push_back(connect_to(address->actual()));
+  int accepted = 0;
+  while (UniqueFd(accept4(address->socket(0), nullptr, nullptr, SOCK_CLOEXEC))) ++accepted;
+  EXPECT_EQ(accepted, 64);
 }
 
 TEST(ListenAddress, a_second_gateway_on_the_same_address_is_refused) {
@@ -70,6 +81,24 @@ TEST(ListenAddress, refuses_what_is_not_an_address) {
   for (const char* text : {"", "8080", "localhost:80", "127.0.0.1:", "127.0.0.1:99999", "::1:80", "127.0.0.1:80x"}) {
     EXPECT_FALSE(ListenAddress::open(text, 1)) << text;
   }
+}
+
+TEST(ListenerSet, an_address_in_both_sets_keeps_its_sockets) {
+  const auto serving = ListenerSet::open({"127.0.0.1:0"}, 2, nullptr);
+  ASSERT_TRUE(serving) << serving.error();
+  const auto next = ListenerSet::open({"127.0.0.1:0"}, 3, &*serving);
+  ASSERT_TRUE(next) << next.error();
+  EXPECT_EQ(next->actual(), serving->actual());
+  EXPECT_EQ(next->of_worker(1), serving->of_worker(1));
+}
+
+TEST(ListenerSet, one_that_cannot_be_opened_leaves_the_other_as_it_was) {
+  const auto elsewhere = listen_alone("127.0.0.1:0");
+  ASSERT_TRUE(elsewhere) << elsewhere.error();
+  const auto serving = ListenerSet::open({"127.0.0.1:0"}, 1, nullptr);
+  ASSERT_TRUE(serving) << serving.error();
+  EXPECT_FALSE(ListenerSet::open({"127.0.0.1:0", bound_address(elsewhere->get())}, 2, &*serving));
+  EXPECT_THROW(serving->of_worker(1), std::out_of_range);
 }
 
 }  // namespace

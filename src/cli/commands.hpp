@@ -1,0 +1,22 @@
+// The subcommands: one file each, one line each in `commands`. A command adds itself to the application with its
+// options and its help, and a callback that does the work and sets `exit_code`.
+//
+// Exit codes, for scripts: 0 it worked, 1 it failed (the reason is on stderr), 2 the command line is wrong.
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+namespace tollgate::cli {
+
+inline constexpr int exit_ok = 0;
+inline constexpr int exit_failed = 1;
+inline constexpr int exit_usage = 2;
+
+// `exit_code` outlives the application.
+void add_serve(CLI::App& app, int& exit_code);
+
+inline constexpr void (*const commands[])(CLI::App& app, int& exit_code) = {
+    add_serve,
+};
+
+}  // namespace tollgate::cli

@@ -1,0 +1,57 @@
+#include "cli/print_routes.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string_view>
+
+namespace tollgate::cli {
+namespace {
+
+using gateway::Route;
+
+struct Describe {
+  std::string operator()(const gateway::NativeBackend& native) const { return "native " + native.handler; }
+  std::string operator()(const gateway::WasmBackend& wasm) const {
+    return "wasm " + wasm.module.substr(wasm.module.rfind('/') + 1);
+  }
+  std::string operator()(const gateway::UpstreamBackend& upstream) const { return "upstream " + upstream.url; }
+  std::string operator()(const gateway::RespondBackend& respond) const {
+    return fmt::format("respond {}", respond.status);
+  }
+};
+
+// A path the route matches: something has to stand for the star.
+std::string example_path(const Route& route) {
+  std::string path = route.path;
+  if (path.ends_with('*')) path.replace(path.size() - 1, 1, path == "/*" ? "" : "x");
+  return path;
+}
+
+std::string curl_line(const Route& route, const std::string& address) {
+  std::string line = "curl ";
+  const bool any_or_get = route.methods.empty() || std::count(route.methods.begin(), route.methods.end(), "GET") > 0;
+  if (!any_or_get) line += fmt::format("-X {} -d hello ", route.methods.front());
+  if (!route.host.empty()) {
+    std::string host = route.host;
+    if (host.starts_with("*.")) host.replace(0, 1, "www");
+    line += fmt::format("-H 'Host: {}' ", host);
+  }
+  return line + fmt::format("http://{}{}", address, example_path(route));
+}
+
+}  // namespace
+
+std::string describe_routes(const gateway::Config& config, const std::string& address) {
+  std::size_t width = 0;
+  for (const Route& route : config.routes) width = std::max(width, route.name().size());
+  std::string lines;
+  for (const Route& route : config.routes) {
+    std::string backend = std::visit(Describe{}, route.backend);
+    if (route.transform) backend += ", through " + Describe{}(*route.transform);
+    lines += fmt::format("  {:<{}}  {:<40}  {}\n", route.name(), width, backend, curl_line(route, address));
+  }
+  return lines;
+}
+
+}  // namespace tollgate::cli

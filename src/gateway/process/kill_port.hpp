@@ -1,0 +1,28 @@
+// The kill port: the first connection gets "Shutting down" and starts the drain, so that a Kubernetes preStop hook can
+// be a plain HTTP GET. What the client sends is not looked at.
+#pragma once
+
+#include <optional>
+
+#include "base/async.hpp"
+#include "base/unique_fd.hpp"
+
+namespace tollgate::gateway {
+
+class KillPort {
+ public:
+  KillPort(EventLoop& loop, UniqueFd listener);
+
+  // The first connection, answered, and the port closed; nullopt after close().
+  Task<std::optional<TcpSocket>> asked();
+  void close();
+
+ private:
+  TcpAcceptor acceptor_;
+};
+
+// Reads the client's request away until it closes, for at most kill_port_linger: closing at once would reset the
+// connection and could destroy the answer on its way.
+Task<> linger(TcpSocket& socket);
+
+}  // namespace tollgate::gateway

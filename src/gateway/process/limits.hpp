@@ -1,0 +1,36 @@
+// How long the supervisor waits for whom, and how much it keeps; each with its reason.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+
+namespace tollgate::gateway {
+
+// A worker loads a cached program in well under a millisecond; a table of thousands, on a loaded machine, in seconds.
+// One that has not answered by then is stuck and is killed.
+inline constexpr std::chrono::milliseconds load_time_max{30'000};
+// Switching is an assignment.
+inline constexpr std::chrono::milliseconds switch_time_max{5'000};
+// What a worker needs beyond the drain's own limit to notice it and exit, before it is killed.
+inline constexpr std::chrono::milliseconds drain_grace{200};
+
+// Programs a packet carries: a few, since the kernel bounds descriptors under way and a manifest is some 500 bytes.
+inline constexpr std::size_t programs_per_packet_max = 16;
+inline constexpr std::size_t directories_per_packet_max = 16;
+
+// A worker's reason for refusing a table, in a packet.
+inline constexpr std::size_t refusal_bytes_max = 8 * 1024;
+
+// A worker slot whose workers crash that often within that time is restarted with a growing delay.
+inline constexpr unsigned crashes_before_backoff = 5;
+inline constexpr std::chrono::seconds crash_window{10};
+inline constexpr std::chrono::milliseconds backoff_first{500};
+inline constexpr std::chrono::milliseconds backoff_max{30'000};
+// A route that was running in that many crashes is answered with 503 until the next reload.
+inline constexpr unsigned crashes_before_quarantine = 3;
+
+// The kill port: what its one client may take to read the answer.
+inline constexpr std::chrono::milliseconds kill_port_linger{1'000};
+inline constexpr std::chrono::milliseconds kill_port_retry{100};  // after a failed accept
+
+}  // namespace tollgate::gateway

@@ -1,0 +1,72 @@
+#include "gateway/process/prepared_table.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <cstring>
+#include <set>
+#include <utility>
+
+#include "gateway/config_json.hpp"
+#include "gateway/log_sink.hpp"
+#include "gateway/process/memory_file.hpp"
+
+namespace tollgate::gateway {
+namespace {
+
+template <class Each>
+void for_each_guest(const Config& config, Each&& each) {
+  for (const Route& route : config.routes) {
+    if (const auto* wasm = std::get_if<WasmBackend>(&route.backend)) each(*wasm);
+    if (route.transform) each(*route.transform);
+  }
+}
+
+expected<std::vector<PreparedDirectory>, std::string> open_directories(const Config& config) {
+  std::vector<PreparedDirectory> opened;
+  for (const std::string& host : directories_of(config)) {
+    UniqueFd fd(::open(host.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (!fd) return unexpected(fmt::format("dirs: {}: {}", host, strerror(errno)));
+    opened.push_back({host, std::move(fd)});
+  }
+  return opened;
+}
+
+}  // namespace
+
+std::vector<std::string> modules_of(const Config& config) {
+  std::set<std::string> modules;
+  for_each_guest(config, [&modules](const WasmBackend& wasm) { modules.insert(wasm.module); });
+  return {modules.begin(), modules.end()};
+}
+
+std::vector<std::string> directories_of(const Config& config) {
+  std::set<std::string> hosts;
+  for_each_guest(config, [&hosts](const WasmBackend& wasm) {
+    for (const DirectoryGrant& grant : wasm.dirs) hosts.insert(grant.host);
+  });
+  return {hosts.begin(), hosts.end()};
+}
+
+expected<std::shared_ptr<const PreparedTable>, std::string> prepare_table(std::uint64_t generation, Config config,
+                                                                          std::vector<PreparedProgram> programs) {
+  auto table = std::make_shared<PreparedTable>();
+  table->generation = generation;
+  table->programs = std::move(programs);
+  auto directories = open_directories(config);
+  if (!directories) return unexpected(directories.error());
+  table->directories = std::move(*directories);
+  if (config.access_log.target == AccessLog::Target::file) {
+    auto log = open_log_file(config.access_log.path);
+    if (!log) return unexpected(log.error());
+    table->access_log = std::move(*log);
+  }
+  auto content = make_memory_file("tollgate-table", config_to_json(config));
+  if (!content) return unexpected(content.error());
+  table->content = std::move(*content);
+  table->config = std::move(config);
+  return std::shared_ptr<const PreparedTable>(std::move(table));
+}
+
+}  // namespace tollgate::gateway

@@ -1,0 +1,44 @@
+// A table ready to be offered: everything of a configuration that has to be opened by path, opened. Made by the
+// supervisor at start and at each reload; kept while it serves, for workers that are started later.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/expected.hpp"
+#include "base/unique_fd.hpp"
+#include "gateway/config.hpp"
+#include "sandbox/bundle.hpp"
+
+namespace tollgate::gateway {
+
+struct PreparedProgram {
+  std::string module;  // path, as the routes name it
+  sandbox::BundleFds bundle;
+};
+
+struct PreparedDirectory {
+  std::string host;
+  UniqueFd fd;
+};
+
+struct PreparedTable {
+  std::uint64_t generation = 0;
+  Config config;
+  UniqueFd content;  // `config` as JSON, in a memory file
+  UniqueFd access_log;
+  std::vector<PreparedProgram> programs;
+  std::vector<PreparedDirectory> directories;
+};
+
+// What preparing opens by itself: directories, and the access log if it is a file. `programs` come from the
+// program store. The error names the path and the reason.
+expected<std::shared_ptr<const PreparedTable>, std::string> prepare_table(std::uint64_t generation, Config config,
+                                                                          std::vector<PreparedProgram> programs);
+
+// Each path once: the modules the routes need, and the directories they grant.
+std::vector<std::string> modules_of(const Config& config);
+std::vector<std::string> directories_of(const Config& config);
+
+}  // namespace tollgate::gateway

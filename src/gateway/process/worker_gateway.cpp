@@ -1,0 +1,115 @@
+#include "gateway/process/worker_gateway.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <utility>
+
+namespace tollgate::gateway {
+namespace {
+
+UniqueFd stderr_sink() { return UniqueFd(fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0)); }
+
+http::ServerLimits server_limits(std::uint32_t connections_max) {
+  http::ServerLimits limits;
+  limits.connections_max = connections_max;
+  return limits;
+}
+
+}  // namespace
+
+expected<WorkerMemory, std::string> WorkerMemory::map(int counts_fd, int mark_fd, int stats_fd) {
+  auto counts = SharedMapping::map(counts_fd, sizeof(SharedCounts), MapAccess::read_write);
+  if (!counts) return unexpected(counts.error());
+  auto mark = SharedMapping::map(mark_fd, sizeof(WorkerMark), MapAccess::read_write);
+  if (!mark) return unexpected(mark.error());
+  auto stats = SharedMapping::map(stats_fd, sizeof(StatsSegment), MapAccess::read_write);
+  if (!stats) return unexpected(stats.error());
+  return WorkerMemory{std::move(*counts), std::move(*mark), std::move(*stats)};
+}
+
+WorkerGateway::Serving::Serving(EventLoop& loop, TimerWheel& wheel, WorkerServices& services, OfferedTable& table,
+                                WorkerRow& row)
+    : dispatcher(services, table.table),
+      server(loop, wheel, dispatcher, server_limits(table.connections_max)),
+      connection_stats(loop, server.counters(), row) {}
+
+WorkerGateway::WorkerGateway(EventLoop& loop, WorkerMemory memory)
+    : loop_(loop),
+      memory_(std::move(memory)),
+      stats_(*static_cast<StatsSegment*>(memory_.stats.data())),
+      log_(loop, stderr_sink(), AccessLogWriter::Requests::off, stats_.worker),
+      recorder_(stats_, log_),
+      loop_delay_(loop, stats_.worker.loop_delay),
+      wheel_(loop),
+      services_{.executor = loop.get_executor(),
+                .wheel = wheel_,
+                .counts = *static_cast<SharedCounts*>(memory_.counts.data()),
+                .mark = *static_cast<WorkerMark*>(memory_.mark.data()),
+                .observer = recorder_} {}
+
+WorkerGateway::Result WorkerGateway::load(ReceivedTable received) {
+  offered_.reset();
+  TableResources resources;
+  for (auto& [module, bundle] : received.programs) {
+    auto program = programs_.load(std::move(bundle));
+    if (!program) return unexpected(fmt::format("{}: {}", module, program.error()));
+    resources.programs.emplace(module, std::move(*program));
+  }
+  resources.directories = std::move(received.directories);
+  const AccessLog::Target target = received.config.access_log.target;
+  OfferedTable offered{.generation = received.generation,
+                       .listeners = std::move(received.listeners),
+                       .connections_max = received.config.connections};
+  offered.log_sink = target == AccessLog::Target::file ? std::move(received.access_log) : stderr_sink();
+  offered.log_requests =
+      target == AccessLog::Target::off ? AccessLogWriter::Requests::off : AccessLogWriter::Requests::on;
+  auto table = LoadedTable::load(std::move(received.config), std::move(resources), services_);
+  if (!table) return unexpected(table.error());
+  offered.table = std::move(*table);
+  offered_ = std::move(offered);
+  return {};
+}
+
+void WorkerGateway::discard(std::uint64_t generation) {
+  if (offered_ && offered_->generation == generation) offered_.reset();
+}
+
+WorkerGateway::Result WorkerGateway::switch_to(std::uint64_t generation) {
+  if (!offered_ || offered_->generation != generation) {
+    return unexpected(fmt::format("table {} is not loaded", generation));
+  }
+  OfferedTable table = std::move(*offered_);
+  offered_.reset();
+  recorder_.table_loaded(table.table->table().routes());
+  log_.reopen(std::move(table.log_sink), table.log_requests);
+  if (!serving_) {
+    serving_.emplace(loop_, wheel_, services_, table, stats_.worker);
+    serving_->connection_stats.start();
+    loop_delay_.start();
+  } else {
+    serving_->dispatcher.use(std::move(table.table));
+  }
+  for (ReceivedListener& listener : table.listeners) {
+    if (!serving_->server.listen(std::move(listener.fd))) {
+      return unexpected(fmt::format("{}: cannot accept there", listener.address));
+    }
+  }
+  return {};
+}
+
+Task<> WorkerGateway::drain(std::chrono::milliseconds limit) {
+  if (!serving_) co_return;
+  http::Server& server = serving_->server;
+  server.drain();
+  SteadyTimer cut(loop_, limit);
+  cut.async_wait([&server](error_code error) {
+    if (!error) server.drain();  // a second call cuts
+  });
+  co_await server.drained();
+  serving_->connection_stats.publish();
+  log_.flush();
+}
+
+}  // namespace tollgate::gateway

@@ -1,0 +1,84 @@
+// What a worker serves with: server, dispatcher, recorder and log, made once; and the tables, of which one serves and
+// one may be loaded beside it.
+//
+// Threads: the worker's one.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "base/async.hpp"
+#include "base/expected.hpp"
+#include "base/timer_wheel.hpp"
+#include "gateway/access_log.hpp"
+#include "gateway/dispatcher.hpp"
+#include "gateway/loaded_table.hpp"
+#include "gateway/process/connection_stats.hpp"
+#include "gateway/process/program_shelf.hpp"
+#include "gateway/process/table_receiver.hpp"
+#include "gateway/shared_memory.hpp"
+#include "gateway/stats_recorder.hpp"
+#include "gateway/worker_services.hpp"
+#include "http/server.hpp"
+
+namespace tollgate::gateway {
+
+// A worker's shared memory, mapped.
+struct WorkerMemory {
+  SharedMapping counts;
+  SharedMapping mark;
+  SharedMapping stats;
+
+  static expected<WorkerMemory, std::string> map(int counts_fd, int mark_fd, int stats_fd);
+};
+
+// A table that is loaded and waits for its turn.
+struct OfferedTable {
+  std::uint64_t generation = 0;
+  TableLease table;
+  std::vector<ReceivedListener> listeners;
+  std::uint32_t connections_max = 0;
+  UniqueFd log_sink;
+  AccessLogWriter::Requests log_requests = AccessLogWriter::Requests::off;
+};
+
+class WorkerGateway {
+ public:
+  using Result = expected<void, std::string>;
+
+  // Serves nobody before the first switch_to(). `connections_max` is for the worker's life.
+  WorkerGateway(EventLoop& loop, WorkerMemory memory);
+
+  // Loads a table beside the one that serves. The error is a sentence that names what could not be loaded.
+  Result load(ReceivedTable received);
+  // Forgets the loaded one.
+  void discard(std::uint64_t generation);
+  // Serves with the loaded one.
+  Result switch_to(std::uint64_t generation);
+
+  // Stops accepting; completes when the last connection has ended. After `limit` all are cut.
+  Task<> drain(std::chrono::milliseconds limit);
+
+ private:
+  // Exists from the first switch on.
+  struct Serving {
+    Serving(EventLoop& loop, TimerWheel& wheel, WorkerServices& services, OfferedTable& table, WorkerRow& row);
+    Dispatcher dispatcher;
+    http::Server server;
+    ConnectionStats connection_stats;
+  };
+
+  EventLoop& loop_;
+  WorkerMemory memory_;
+  StatsSegment& stats_;
+  AccessLogWriter log_;
+  StatsRecorder recorder_;
+  LoopDelayProbe loop_delay_;
+  TimerWheel wheel_;
+  WorkerServices services_;
+  ProgramShelf programs_;
+  std::optional<OfferedTable> offered_;
+  std::optional<Serving> serving_;
+};
+
+}  // namespace tollgate::gateway

@@ -1,0 +1,64 @@
+// One worker as its supervisor sees it: a process, exec'd anew from this very program, and a channel to it.
+#pragma once
+
+#include <sys/types.h>
+
+#include <boost/asio/posix/basic_stream_descriptor.hpp>
+#include <memory>
+#include <string>
+
+#include "base/async.hpp"
+#include "base/expected.hpp"
+#include "gateway/process/ipc.hpp"
+
+namespace tollgate::gateway {
+
+// The hidden subcommand a worker is started with.
+inline constexpr const char* worker_command = "worker";
+
+struct WorkerExit {
+  int code = 0;
+  int signal = 0;  // 0 when it exited by itself
+  bool clean() const { return code == 0 && signal == 0; }
+  std::string describe() const;  // "exit code 1", "signal 11 (Segmentation fault)"
+};
+
+class WorkerProcess {
+ public:
+  // `log_fd` becomes its stderr.
+  static expected<std::shared_ptr<WorkerProcess>, std::string> spawn(EventLoop& loop, int log_fd);
+
+  WorkerProcess(EventLoop& loop, pid_t pid, UniqueFd pidfd, UniqueFd channel);
+  WorkerProcess(const WorkerProcess&) = delete;
+  WorkerProcess& operator=(const WorkerProcess&) = delete;
+  ~WorkerProcess();  // kills and reaps it if it still runs
+
+  pid_t pid() const { return pid_; }
+  Channel& channel() { return channel_; }
+
+  // Completes when the process has ended, and reaps it. Call once.
+  Task<WorkerExit> exited();
+
+  void kill();
+
+ private:
+  pid_t pid_;
+  asio::posix::basic_stream_descriptor<Executor> pidfd_;
+  Channel channel_;
+  bool reaped_ = false;
+};
+
+// Kills the worker when the guard lives longer than `limit`: what bounds every conversation with it. Whoever waits
+// for its answer then learns that the channel is closed.
+class KillAfter {
+ public:
+  KillAfter(std::shared_ptr<WorkerProcess> worker, Executor executor, std::chrono::milliseconds limit);
+
+  bool expired() const { return *expired_; }
+
+ private:
+  SteadyTimer timer_;
+  std::shared_ptr<bool> expired_;
+};
+
+}  // namespace tollgate::gateway

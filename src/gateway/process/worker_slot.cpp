@@ -1,0 +1,173 @@
+#include "gateway/process/worker_slot.hpp"
+
+#include <csignal>
+#include <utility>
+#include <vector>
+
+#include "gateway/process/limits.hpp"
+
+namespace tollgate::gateway {
+namespace {
+
+// Whether the process ended by a fault of its own. SIGKILL and SIGTERM come from outside and say nothing about the
+// route that was running.
+bool is_crash(const WorkerExit& exit) {
+  return !exit.clean() && exit.signal != SIGKILL && exit.signal != SIGTERM;
+}
+
+}  // namespace
+
+WorkerSlot::WorkerSlot(SlotContext& context, std::uint32_t index, OfferedListeners listeners)
+    : context_(context), index_(index), listeners_(std::move(listeners)), pause_(context.loop) {}
+
+Task<WorkerSlot::Result> WorkerSlot::start(std::shared_ptr<const PreparedTable> table) {
+  auto started = co_await start_process(std::move(table));
+  if (!started && process_) {
+    // The caller gives up; nothing of the attempt stays.
+    process_->kill();
+    const WorkerExit exit = co_await process_->exited();
+    settle(exit);
+  }
+  co_return started;
+}
+
+Task<WorkerSlot::Result> WorkerSlot::start_process(std::shared_ptr<const PreparedTable> table) {
+  auto segments = WorkerSegments::create();
+  if (!segments) co_return unexpected(segments.error());
+  auto process = WorkerProcess::spawn(context_.loop, context_.log.fd());
+  if (!process) co_return unexpected(process.error());
+  segments_.emplace(std::move(*segments));
+  process_ = std::move(*process);
+  context_.observer.worker_started(*segments_);
+  const message::Message start(message::Start{.worker = index_, .identity = context_.identity});
+  const std::vector<int> fds{context_.counts.fd(), segments_->mark_fd(), segments_->stats_fd()};
+  auto sent = co_await send_message(*process_, start, fds);
+  if (!sent) co_return sent;
+  co_return co_await offer_table(process_, std::move(table), listeners_);
+}
+
+Task<WorkerSlot::Result> WorkerSlot::offer(std::shared_ptr<const PreparedTable> table) {
+  if (state_ != State::serving) co_return Result{};
+  co_return co_await offer_table(process_, std::move(table), OfferedListeners{});
+}
+
+Task<> WorkerSlot::switch_to_current() {
+  if (state_ != State::new_ && state_ != State::serving) co_return;
+  const auto process = process_;
+  auto switched = co_await switch_or_load(context_.current);
+  if (!switched) {
+    context_.log.error("worker {} is replaced, for it could not switch: {}", index_, switched.error());
+    process->kill();
+  }
+  if (state_ == State::new_) state_ = State::serving;
+}
+
+// A process that was started after the table had been offered has not loaded it yet.
+Task<WorkerSlot::Result> WorkerSlot::switch_or_load(std::shared_ptr<const PreparedTable> table) {
+  const auto process = process_;
+  auto switched = co_await switch_table(process, table->generation);
+  if (switched) co_return switched;
+  auto loaded = co_await offer_table(process, table, OfferedListeners{});
+  if (!loaded) co_return loaded;
+  co_return co_await switch_table(process, table->generation);
+}
+
+Task<> WorkerSlot::discard(std::uint64_t generation) {
+  if (state_ == State::serving) co_await discard_table(process_, generation);
+}
+
+// The table may be replaced while it is being loaded: then there is one more to load.
+Task<WorkerSlot::Result> WorkerSlot::load_current() {
+  auto table = context_.current;
+  auto loaded = co_await start_process(table);
+  while (loaded) {
+    loaded = co_await switch_table(process_, table->generation);
+    if (!loaded) break;
+    if (table == context_.current) break;
+    table = context_.current;
+    loaded = co_await offer_table(process_, table, OfferedListeners{});
+  }
+  co_return loaded;
+}
+
+Task<> WorkerSlot::keep() {
+  for (;;) {
+    const WorkerExit exit = co_await process_->exited();
+    settle(exit);
+    if (state_ == State::retiring) co_return;
+    state_ = State::restarting;
+    context_.log.warning("worker {} ended by {}; starting another", index_, exit.describe());
+    context_.observer.worker_restarted();
+    co_await pause(backoff_.crashed(std::chrono::steady_clock::now()));
+    co_await restart();
+    if (state_ == State::retiring && !process_) co_return;
+  }
+}
+
+// Until a process serves, or the slot is to retire.
+Task<> WorkerSlot::restart() {
+  while (state_ == State::restarting) {
+    const auto loaded = co_await load_current();
+    if (loaded && state_ == State::restarting) {
+      state_ = State::serving;
+      co_return;
+    }
+    if (process_) {
+      process_->kill();
+      const WorkerExit exit = co_await process_->exited();
+      settle(exit);
+    }
+    if (!loaded) {
+      context_.log.error("worker {} could not be restarted: {}", index_, loaded.error());
+      co_await pause(std::max(backoff_first, backoff_.crashed(std::chrono::steady_clock::now())));
+    }
+  }
+}
+
+Task<> WorkerSlot::pause(std::chrono::milliseconds delay) {
+  if (delay.count() == 0 || state_ == State::retiring) co_return;
+  context_.log.warning("worker {} crashes too often; next start in {} ms", index_, delay.count());
+  pause_.expires_after(delay);
+  co_await pause_.async_wait(use_task_tuple);
+}
+
+Task<> WorkerSlot::retire(std::chrono::milliseconds limit) {
+  const State before = std::exchange(state_, State::retiring);
+  pause_.cancel();
+  const auto process = process_;
+  if (!process) co_return;
+  if (before != State::serving) {
+    process->kill();
+    co_return;
+  }
+  drain_bound_.emplace(process, context_.loop.get_executor(), limit + drain_grace);
+  const message::Message drain(message::Drain{limit});
+  co_await send_message(*process, drain, {});
+}
+
+void WorkerSlot::abandon() {
+  state_ = State::retiring;
+  pause_.cancel();
+  if (process_) process_->kill();
+}
+
+void WorkerSlot::settle(const WorkerExit& exit) {
+  const auto route_slot = settle_after_death(context_.counts.counts(), segments_->mark());
+  if (route_slot && is_crash(exit)) suspect(*route_slot);
+  context_.observer.worker_ended(*segments_);
+  segments_.reset();
+  process_.reset();
+}
+
+void WorkerSlot::suspect(std::uint32_t route_slot) {
+  std::string name = "a route that is gone";
+  for (const Route& route : context_.current->config.routes) {
+    if (route.slot == route_slot) name = route.name();
+  }
+  context_.log.warning("worker {} crashed while it ran a guest of {}", index_, name);
+  if (!context_.quarantine.crashed(route_slot)) return;
+  context_.counts.counts().routes[route_slot].quarantined = 1;
+  context_.log.error("{} is quarantined after {} crashes: 503 until the next reload", name, crashes_before_quarantine);
+}
+
+}  // namespace tollgate::gateway
