@@ -11,8 +11,8 @@ namespace tollgate::http::client_limits {
 inline constexpr std::size_t head_bytes_max = 64 << 10;
 inline constexpr std::size_t head_fields_max = 100;
 
-// Bytes of framing (chunk sizes, extensions, trailers) between two pieces of body: enough for any trailer section
-// that is sent in practice, and an upstream that sends nothing but framing is cut off.
+// Bytes of framing (chunk sizes, extensions, trailers) between two pieces of body: enough for any trailer
+// section that is sent in practice, and an upstream that sends nothing but framing is cut off.
 inline constexpr std::size_t chunk_framing_bytes_max = 16 << 10;
 
 // Interim responses before the final one. One 100 and a few 103 are usual; more is a flood.
@@ -24,7 +24,8 @@ inline constexpr std::size_t receive_bytes = 16 << 10;
 inline constexpr std::size_t receive_bytes_streaming = 64 << 10;
 
 // Idle connections kept per upstream and worker. Most servers close idle connections after 60 s or more (Node
-// after 5 s), so that leaving first, at 4 s, is what avoids most races between their close and our next request.
+// after 5 s), so that leaving first, at 4 s, is what avoids most races between their close and our next
+// request.
 inline constexpr std::size_t idle_connections_max = 256;
 inline constexpr std::chrono::milliseconds idle_max{4000};
 

@@ -22,6 +22,7 @@ Http1Connection::Http1Connection(ServerShared& shared, ConnectionOwner& owner, T
 Task<> Http1Connection::run(std::unique_ptr<Http1Connection> connection) {
   co_await connection->serve();
   connection->watch_.stop();
+  connection->stream_.close();
   co_await connection->watch_.quiet();
   connection->owner_.ended(*connection);
 }

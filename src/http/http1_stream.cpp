@@ -38,6 +38,12 @@ void Http1Stream::cut() {
   socket_.cancel(ignored);
 }
 
+void Http1Stream::close() {
+  end_wait();
+  error_code ignored;
+  socket_.close(ignored);
+}
+
 Task<expected<std::size_t, const Reason*>> Http1Stream::read_some(std::span<char> space, Phase phase) {
   begin_wait(phase);
   const asio::mutable_buffer buffer(space.data(), space.size());

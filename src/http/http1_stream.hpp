@@ -51,6 +51,9 @@ class Http1Stream {
   void interrupt();
   void cut();
 
+  // Explicitly, for a destroyed Asio socket forgets that it was to reset its connection (SO_LINGER).
+  void close();
+
  private:
   static void on_deadline(void* self);
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "http/field_policy.hpp"
 #include "http/target.hpp"
 
 namespace tollgate::http {
@@ -42,6 +43,11 @@ Method method_of(std::uint8_t code) {
     default:
       return Method::other;
   }
+}
+
+// llhttp also knows the methods of RTSP and Icecast.
+bool is_http_method(std::uint8_t code) {
+  return code != HTTP_SOURCE && !(code >= HTTP_DESCRIBE && code <= HTTP_FLUSH);
 }
 
 // RFC 9110 section 6.5.1: what frames or routes a message may not come after it.
@@ -169,8 +175,6 @@ Rule RequestParser::rule_of(llhttp_errno error, const char* at) const {
   switch (error) {
     case HPE_INVALID_METHOD:
       return is_token_byte(*at) ? Rule::unknown_method : Rule::grammar;
-    case HPE_INVALID_CONSTANT:  // after "HTTP": one of RTSP's methods
-      return head_.protocol.end - head_.protocol.begin == 4 ? Rule::unknown_method : Rule::grammar;
     case HPE_INVALID_VERSION: {
       const std::string_view version(
           base_ + head_.protocol.end,
@@ -230,7 +234,8 @@ int RequestParser::on_method_complete() {
   const std::string_view name = llhttp_method_name(static_cast<llhttp_method_t>(parser_.method));
   const std::uint32_t begin = base_[0] == '\r' ? 2 : 0;
   head_.method = {begin, begin + static_cast<std::uint32_t>(name.size())};
-  return parser_.method == HTTP_CONNECT ? refuse(Rule::connect_method) : 0;
+  if (parser_.method == HTTP_CONNECT) return refuse(Rule::connect_method);
+  return is_http_method(parser_.method) ? 0 : refuse(Rule::unknown_method);
 }
 
 int RequestParser::on_target(const char* at, std::size_t size) {
@@ -298,6 +303,9 @@ int RequestParser::check_field(const Line& line) {
       if (!equal_ignoring_case(value, "100-continue")) return refuse(Rule::expectation_unknown);
       head_.expects_continue = true;
       return 0;
+    case 10:
+      head_.connection = head_.connection || equal_ignoring_case(name, "connection");
+      return 0;
     case 12:
       if (equal_ignoring_case(name, "x-request-id") && acceptable_request_id(value))
         head_.request_id = line.value;
@@ -332,7 +340,6 @@ int RequestParser::check_transfer_encoding(std::string_view value) {
 
 int RequestParser::on_head_complete() {
   if (head_.protocol.empty()) return refuse(Rule::version_missing);
-  head_.keep_alive = llhttp_should_keep_alive(&parser_) != 0;
   head_.done = true;
   parser_.upgrade = 0;  // Upgrade is ignored: the request is served in the version it came in (RFC 9110 7.8)
   return HPE_PAUSED;
@@ -359,6 +366,11 @@ std::optional<Rule> RequestParser::finish_head() {
   request_.content_length = head_.content_length.value_or(0);
   if (head_.transfer_encoding) request_.content_length.reset();
   client_request_id_ = head_.request_id.in(base_);
+  keep_alive_ = parser_.http_minor > 0;
+  if (head_.connection) {  // RFC 9112 section 9.3: `close` wins over whatever else is said
+    keep_alive_ = keep_alive_ || named_by_connection(request_.fields, "keep-alive");
+    keep_alive_ = keep_alive_ && !named_by_connection(request_.fields, "close");
+  }
   return std::nullopt;
 }
 

@@ -39,7 +39,7 @@ class RequestParser {
   std::size_t head_bytes() const { return head_bytes_; }
   Request& request() { return request_; }
   bool chunked() const { return !request_.content_length; }
-  bool keep_alive() const { return head_.keep_alive; }  // as the client asks (RFC 9112 section 9.3)
+  bool keep_alive() const { return keep_alive_; }  // as the client asks (RFC 9112 section 9.3)
   bool expects_continue() const { return head_.expects_continue; }           // RFC 9110 section 10.1.1
   std::string_view client_request_id() const { return client_request_id_; }  // acceptable, or empty
 
@@ -81,7 +81,7 @@ class RequestParser {
     bool transfer_encoding = false;
     std::optional<std::uint64_t> content_length;
     bool expects_continue = false;
-    bool keep_alive = false;
+    bool connection = false;
     Span request_id;
   };
   struct ChunkedBody {
@@ -138,6 +138,7 @@ class RequestParser {
 
   Request request_;
   std::size_t head_bytes_ = 0;
+  bool keep_alive_ = false;
   std::string target_scratch_;
   std::string_view client_request_id_;
   Fields trailers_;

@@ -1,6 +1,6 @@
 // Any bytes, in any pieces: the parser must read the same from them whole and cut, consume no more than it is
-// given, and end either refused or with a message whose framing it can account for. The first two bytes of the
-// input choose the request method and where to cut.
+// given, and end either refused or with a message whose framing it can account for. The first two bytes of
+// the input choose the request method and where to cut.
 #include <cstdint>
 #include <cstdlib>
 #include <string>

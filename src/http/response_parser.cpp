@@ -13,7 +13,9 @@ bool is_text(char c) {
   return byte == '\t' || (byte >= 0x20 && byte != 0x7f);
 }
 
-bool all_text(std::string_view bytes) { return std::all_of(bytes.begin(), bytes.end(), is_text); }
+bool all_text(std::string_view bytes) {
+  return std::all_of(bytes.begin(), bytes.end(), is_text);
+}
 
 }  // namespace
 
@@ -21,9 +23,13 @@ bool all_text(std::string_view bytes) { return std::all_of(bytes.begin(), bytes.
 struct ResponseParser::Callbacks {
   static ResponseParser& self(llhttp_t* llhttp) { return *static_cast<ResponseParser*>(llhttp->data); }
 
-  static int status(llhttp_t* p, const char* at, std::size_t size) { return self(p).on_status_text({at, size}); }
+  static int status(llhttp_t* p, const char* at, std::size_t size) {
+    return self(p).on_status_text({at, size});
+  }
   static int name(llhttp_t* p, const char* at, std::size_t size) { return self(p).on_field_name({at, size}); }
-  static int value(llhttp_t* p, const char* at, std::size_t size) { return self(p).on_field_value({at, size}); }
+  static int value(llhttp_t* p, const char* at, std::size_t size) {
+    return self(p).on_field_value({at, size});
+  }
   static int value_end(llhttp_t* p) { return self(p).on_field_end(); }
   static int head_end(llhttp_t* p) { return self(p).on_head_end(); }
   static int body(llhttp_t* p, const char* at, std::size_t size) { return self(p).on_body(at, size); }
@@ -56,20 +62,31 @@ struct ResponseParser::Callbacks {
 
 std::string_view describe(ResponseRefusal refusal) {
   switch (refusal) {
-    case ResponseRefusal::none: return "nothing was refused";
-    case ResponseRefusal::malformed: return "the response is not valid HTTP/1.x";
-    case ResponseRefusal::version: return "the response is neither HTTP/1.0 nor HTTP/1.1";
-    case ResponseRefusal::status: return "the response has a status code that is not allowed here";
-    case ResponseRefusal::framing: return "the response's length could be read in more than one way";
-    case ResponseRefusal::transfer_coding: return "the response has a transfer coding other than chunked";
-    case ResponseRefusal::head_too_large: return "the response's header section is too large";
-    case ResponseRefusal::chunk_framing: return "the response sends chunk framing without a body";
-    case ResponseRefusal::truncated: return "the connection ended within the response";
+    case ResponseRefusal::none:
+      return "nothing was refused";
+    case ResponseRefusal::malformed:
+      return "the response is not valid HTTP/1.x";
+    case ResponseRefusal::version:
+      return "the response is neither HTTP/1.0 nor HTTP/1.1";
+    case ResponseRefusal::status:
+      return "the response has a status code that is not allowed here";
+    case ResponseRefusal::framing:
+      return "the response's length could be read in more than one way";
+    case ResponseRefusal::transfer_coding:
+      return "the response has a transfer coding other than chunked";
+    case ResponseRefusal::head_too_large:
+      return "the response's header section is too large";
+    case ResponseRefusal::chunk_framing:
+      return "the response sends chunk framing without a body";
+    case ResponseRefusal::truncated:
+      return "the connection ended within the response";
   }
   return "";
 }
 
-ResponseParser::ResponseParser() { start(Method::get); }
+ResponseParser::ResponseParser() {
+  start(Method::get);
+}
 
 void ResponseParser::start(Method request_method) {
   llhttp_init(&llhttp_, HTTP_RESPONSE, &Callbacks::settings());
@@ -150,11 +167,16 @@ int ResponseParser::refuse(ResponseRefusal refusal) {
 ResponseRefusal ResponseParser::classify(llhttp_errno error) const {
   switch (error) {
     case HPE_UNEXPECTED_CONTENT_LENGTH:
-    case HPE_INVALID_CONTENT_LENGTH: return ResponseRefusal::framing;
-    case HPE_INVALID_TRANSFER_ENCODING: return ResponseRefusal::transfer_coding;
-    case HPE_INVALID_VERSION: return ResponseRefusal::version;
-    case HPE_INVALID_STATUS: return ResponseRefusal::status;
-    default: return ResponseRefusal::malformed;
+    case HPE_INVALID_CONTENT_LENGTH:
+      return ResponseRefusal::framing;
+    case HPE_INVALID_TRANSFER_ENCODING:
+      return ResponseRefusal::transfer_coding;
+    case HPE_INVALID_VERSION:
+      return ResponseRefusal::version;
+    case HPE_INVALID_STATUS:
+      return ResponseRefusal::status;
+    default:
+      return ResponseRefusal::malformed;
   }
 }
 
@@ -196,7 +218,8 @@ int ResponseParser::on_field_end() {
 }
 
 int ResponseParser::check_transfer_encoding(std::string_view value) {
-  const bool allowed = !transfer_encoding_seen_ && equal_ignoring_case(value, "chunked") && llhttp_.http_minor == 1;
+  const bool allowed =
+      !transfer_encoding_seen_ && equal_ignoring_case(value, "chunked") && llhttp_.http_minor == 1;
   transfer_encoding_seen_ = true;
   return allowed ? 0 : refuse(ResponseRefusal::transfer_coding);
 }

@@ -1,13 +1,15 @@
-// Reads HTTP/1.x responses of an upstream (RFC 9112), strictly: an edge may only pass on what every hop reads the
-// same way. The grammar is llhttp's; above it are refused
+// Reads HTTP/1.x responses of an upstream (RFC 9112), strictly: an edge may only pass on what every hop reads
+// the same way. The grammar is llhttp's; above it are refused
 //   - a second Content-Length even if equal, Content-Length beside Transfer-Encoding,
-//   - any Transfer-Encoding but one single `chunked`, any on HTTP/1.0, on 1xx and on 204; Content-Length on 1xx,
+//   - any Transfer-Encoding but one single `chunked`, any on HTTP/1.0, on 1xx and on 204; Content-Length on
+//   1xx,
 //   - versions other than 1.0 and 1.1, status codes outside 100..599, 101 (no upgrade is ever asked for),
-//   - folded lines, bare CR or LF, control bytes in values and in the reason phrase, bytes before the status line,
+//   - folded lines, bare CR or LF, control bytes in values and in the reason phrase, bytes before the status
+//   line,
 //   - heads over client_limits::head_bytes_max or head_fields_max, endless chunk framing.
 //
-// A refusal comes with the offending byte, however the bytes were cut into pieces. It is final: throw the parser's
-// connection away.
+// A refusal comes with the offending byte, however the bytes were cut into pieces. It is final: throw the
+// parser's connection away.
 #pragma once
 
 #include <llhttp.h>
@@ -48,8 +50,8 @@ class ResponseParser {
     refused,
   };
 
-  // What one call of feed() did: `consumed` bytes are done with; `body` is what they held of the body, valid as
-  // long as the bytes.
+  // What one call of feed() did: `consumed` bytes are done with; `body` is what they held of the body, valid
+  // as long as the bytes.
   struct Fed {
     State state;
     std::size_t consumed;
@@ -60,12 +62,12 @@ class ResponseParser {
   ResponseParser(const ResponseParser&) = delete;
   ResponseParser& operator=(const ResponseParser&) = delete;
 
-  // Makes ready for the response to a request of that method (RFC 9112 section 6.3: none to HEAD has a body), and
-  // after an interim response for the next head.
+  // Makes ready for the response to a request of that method (RFC 9112 section 6.3: none to HEAD has a body),
+  // and after an interim response for the next head.
   void start(Method request_method);
 
-  // Reads on. Stops after the head and after the message, so that the rest must be given again. The pieces of a
-  // chunked body are moved together inside `bytes`: one call gives one contiguous view.
+  // Reads on. Stops after the head and after the message, so that the rest must be given again. The pieces of
+  // a chunked body are moved together inside `bytes`: one call gives one contiguous view.
   Fed feed(std::span<char> bytes);
 
   // The peer has closed: completes a body delimited by that, else refuses the message as truncated.
@@ -126,9 +128,9 @@ class ResponseParser {
   Fields fields_;
   Fields trailers_;
 
-  std::size_t framing_bytes_ = 0;      // since the last byte of body, carried from call to call
-  const char* unframed_ = nullptr;     // in feed(): where framing after the last piece of body begins
-  char* body_begin_ = nullptr;         // in feed(): the body found so far
+  std::size_t framing_bytes_ = 0;   // since the last byte of body, carried from call to call
+  const char* unframed_ = nullptr;  // in feed(): where framing after the last piece of body begins
+  char* body_begin_ = nullptr;      // in feed(): the body found so far
   std::size_t body_size_ = 0;
 };
 

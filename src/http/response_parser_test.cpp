@@ -123,7 +123,8 @@ TEST(ResponseParser, leaves_what_follows_the_message_alone) {
 
 TEST(ResponseParser, reads_chunks_as_one_body_with_trailers) {
   const Reading reading = read_every_way(
-      "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n1;e=\"x\"\r\nd\r\n0A\r\n0123456789\r\n"
+      "HTTP/1.1 200 OK\r\nTransfer-Encoding: "
+      "chunked\r\n\r\n3\r\nabc\r\n1;e=\"x\"\r\nd\r\n0A\r\n0123456789\r\n"
       "0\r\nX-Sum: 1\r\nX-Empty:\r\n\r\n");
   EXPECT_EQ(reading.state, State::complete);
   EXPECT_EQ(reading.body, "abcd0123456789");
@@ -133,7 +134,8 @@ TEST(ResponseParser, reads_chunks_as_one_body_with_trailers) {
 
 TEST(ResponseParser, reads_to_the_end_of_the_connection_without_a_length) {
   for (const std::string version : {"1.0", "1.1"}) {
-    const Reading reading = read_every_way("HTTP/" + version + " 200 OK\r\n\r\nall of it", Method::get, Then::closed);
+    const Reading reading =
+        read_every_way("HTTP/" + version + " 200 OK\r\n\r\nall of it", Method::get, Then::closed);
     EXPECT_EQ(reading.state, State::complete);
     EXPECT_EQ(reading.body, "all of it");
     EXPECT_FALSE(reading.keeps_connection);
@@ -141,15 +143,18 @@ TEST(ResponseParser, reads_to_the_end_of_the_connection_without_a_length) {
 }
 
 TEST(ResponseParser, does_not_keep_connections_that_the_upstream_closes) {
-  EXPECT_FALSE(read_every_way("HTTP/1.1 200 OK\r\nConnection: x, close\r\nContent-Length: 0\r\n\r\n").keeps_connection);
+  EXPECT_FALSE(read_every_way("HTTP/1.1 200 OK\r\nConnection: x, close\r\nContent-Length: 0\r\n\r\n")
+                   .keeps_connection);
   EXPECT_FALSE(read_every_way("HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n").keeps_connection);
-  EXPECT_TRUE(read_every_way("HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n").keeps_connection);
+  EXPECT_TRUE(read_every_way("HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n")
+                  .keeps_connection);
 }
 
 TEST(ResponseParser, knows_responses_that_never_have_a_body) {
   const std::string with_length = "Content-Length: 5\r\n\r\n";
   EXPECT_EQ(read_every_way("HTTP/1.1 200 OK\r\n" + with_length, Method::head).state, State::complete);
-  EXPECT_EQ(read_every_way("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", Method::head).state, State::complete);
+  EXPECT_EQ(read_every_way("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", Method::head).state,
+            State::complete);
   EXPECT_EQ(read_every_way("HTTP/1.1 200 OK\r\n\r\n", Method::head).state, State::complete);
   EXPECT_EQ(read_every_way("HTTP/1.1 304 Not Modified\r\n" + with_length).state, State::complete);
   EXPECT_EQ(read_every_way("HTTP/1.1 204 No Content\r\n\r\n").state, State::complete);
@@ -158,7 +163,8 @@ TEST(ResponseParser, knows_responses_that_never_have_a_body) {
 }
 
 TEST(ResponseParser, reads_interim_responses_one_by_one) {
-  std::string bytes = "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx";
+  std::string bytes =
+      "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx";
   ResponseParser parser;
   parser.start(Method::get);
   const auto first = parser.feed(bytes);
@@ -197,23 +203,30 @@ TEST_P(HostileResponse, is_refused_however_it_is_cut) {
   EXPECT_EQ(reading.state, State::refused) << "status " << reading.status << " body " << reading.body;
 }
 
-std::string ok(const std::string& fields_and_body) { return "HTTP/1.1 200 OK\r\n" + fields_and_body; }
+std::string ok(const std::string& fields_and_body) {
+  return "HTTP/1.1 200 OK\r\n" + fields_and_body;
+}
 const std::string chunked = "Transfer-Encoding: chunked\r\n\r\n";
 
 INSTANTIATE_TEST_SUITE_P(
     Vectors, HostileResponse,
     testing::Values(
-        Hostile{"not_http", "SSH-2.0-OpenSSH_9.2\r\n"}, Hostile{"empty_line_first", "\r\nHTTP/1.1 200 OK\r\n\r\n"},
-        Hostile{"newline_first", "\nHTTP/1.1 200 OK\r\n\r\n"}, Hostile{"space_first", " HTTP/1.1 200 OK\r\n\r\n"},
-        Hostile{"lower_case_http", "http/1.1 200 OK\r\n\r\n"}, Hostile{"version_0_9", "HTTP/0.9 200 OK\r\n\r\n"},
-        Hostile{"version_2_0", "HTTP/2.0 200 OK\r\n\r\n"}, Hostile{"version_1_2", "HTTP/1.2 200 OK\r\n\r\n"},
-        Hostile{"version_long", "HTTP/1.10 200 OK\r\n\r\n"}, Hostile{"version_short", "HTTP/1 200 OK\r\n\r\n"},
-        Hostile{"two_spaces", "HTTP/1.1  200 OK\r\n\r\n"}, Hostile{"tab_for_space", "HTTP/1.1\t200 OK\r\n\r\n"},
+        Hostile{"not_http", "SSH-2.0-OpenSSH_9.2\r\n"},
+        Hostile{"empty_line_first", "\r\nHTTP/1.1 200 OK\r\n\r\n"},
+        Hostile{"newline_first", "\nHTTP/1.1 200 OK\r\n\r\n"},
+        Hostile{"space_first", " HTTP/1.1 200 OK\r\n\r\n"},
+        Hostile{"lower_case_http", "http/1.1 200 OK\r\n\r\n"},
+        Hostile{"version_0_9", "HTTP/0.9 200 OK\r\n\r\n"}, Hostile{"version_2_0", "HTTP/2.0 200 OK\r\n\r\n"},
+        Hostile{"version_1_2", "HTTP/1.2 200 OK\r\n\r\n"},
+        Hostile{"version_long", "HTTP/1.10 200 OK\r\n\r\n"},
+        Hostile{"version_short", "HTTP/1 200 OK\r\n\r\n"}, Hostile{"two_spaces", "HTTP/1.1  200 OK\r\n\r\n"},
+        Hostile{"tab_for_space", "HTTP/1.1\t200 OK\r\n\r\n"},
         Hostile{"status_two_digits", "HTTP/1.1 20 OK\r\n\r\n"},
         Hostile{"status_four_digits", "HTTP/1.1 2000 OK\r\n\r\n"},
-        Hostile{"status_letters", "HTTP/1.1 abc OK\r\n\r\n"}, Hostile{"status_sign", "HTTP/1.1 +20 OK\r\n\r\n"},
-        Hostile{"status_zero", "HTTP/1.1 000 OK\r\n\r\n"}, Hostile{"status_99", "HTTP/1.1 099 OK\r\n\r\n"},
-        Hostile{"status_600", "HTTP/1.1 600 OK\r\n\r\n"}, Hostile{"status_101", "HTTP/1.1 101 Switching\r\n\r\n"},
+        Hostile{"status_letters", "HTTP/1.1 abc OK\r\n\r\n"},
+        Hostile{"status_sign", "HTTP/1.1 +20 OK\r\n\r\n"}, Hostile{"status_zero", "HTTP/1.1 000 OK\r\n\r\n"},
+        Hostile{"status_99", "HTTP/1.1 099 OK\r\n\r\n"}, Hostile{"status_600", "HTTP/1.1 600 OK\r\n\r\n"},
+        Hostile{"status_101", "HTTP/1.1 101 Switching\r\n\r\n"},
         Hostile{"reason_control", "HTTP/1.1 200 O\x01K\r\n\r\n"},
         Hostile{"reason_nul", std::string("HTTP/1.1 200 O\0K\r\n\r\n", 20)},
         Hostile{"status_line_bare_lf", "HTTP/1.1 200 OK\nContent-Length: 0\r\n\r\n"},
@@ -231,9 +244,12 @@ INSTANTIATE_TEST_SUITE_P(
         Hostile{"value_control", ok("A: b\x02\r\n\r\n")}, Hostile{"value_delete", ok("A: b\x7f\r\n\r\n")},
         Hostile{"two_lengths", ok("Content-Length: 1\r\nContent-Length: 2\r\n\r\nxx")},
         Hostile{"two_equal_lengths", ok("Content-Length: 1\r\nContent-Length: 1\r\n\r\nx")},
-        Hostile{"length_list", ok("Content-Length: 1, 1\r\n\r\nx")}, Hostile{"length_plus", ok("Content-Length: +1\r\n\r\nx")},
-        Hostile{"length_minus", ok("Content-Length: -1\r\n\r\nx")}, Hostile{"length_hex", ok("Content-Length: 0x1\r\n\r\nx")},
-        Hostile{"length_space", ok("Content-Length: 1 1\r\n\r\nx")}, Hostile{"length_empty", ok("Content-Length:\r\n\r\nx")},
+        Hostile{"length_list", ok("Content-Length: 1, 1\r\n\r\nx")},
+        Hostile{"length_plus", ok("Content-Length: +1\r\n\r\nx")},
+        Hostile{"length_minus", ok("Content-Length: -1\r\n\r\nx")},
+        Hostile{"length_hex", ok("Content-Length: 0x1\r\n\r\nx")},
+        Hostile{"length_space", ok("Content-Length: 1 1\r\n\r\nx")},
+        Hostile{"length_empty", ok("Content-Length:\r\n\r\nx")},
         Hostile{"length_overflow", ok("Content-Length: 18446744073709551617\r\n\r\nx")},
         Hostile{"length_then_coding", ok("Content-Length: 1\r\n" + chunked + "0\r\n\r\n")},
         Hostile{"coding_then_length", ok("Transfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n0\r\n\r\n")},
@@ -245,19 +261,25 @@ INSTANTIATE_TEST_SUITE_P(
         Hostile{"coding_empty", ok("Transfer-Encoding:\r\n\r\n")},
         Hostile{"coding_quoted", ok("Transfer-Encoding: \"chunked\"\r\n\r\n0\r\n\r\n")},
         Hostile{"coding_on_1_0", "HTTP/1.0 200 OK\r\n" + chunked + "0\r\n\r\n"},
-        Hostile{"coding_on_204", "HTTP/1.1 204 No\r\n" + chunked}, Hostile{"coding_on_103", "HTTP/1.1 103 Hi\r\n" + chunked},
+        Hostile{"coding_on_204", "HTTP/1.1 204 No\r\n" + chunked},
+        Hostile{"coding_on_103", "HTTP/1.1 103 Hi\r\n" + chunked},
         Hostile{"length_on_100", "HTTP/1.1 100 Go\r\nContent-Length: 0\r\n\r\n"},
-        Hostile{"chunk_plus", ok(chunked + "+1\r\nx\r\n")}, Hostile{"chunk_minus", ok(chunked + "-1\r\nx\r\n")},
-        Hostile{"chunk_hex_prefix", ok(chunked + "0x1\r\nx\r\n")}, Hostile{"chunk_space_first", ok(chunked + " 1\r\nx\r\n")},
-        Hostile{"chunk_space_after", ok(chunked + "1 \r\nx\r\n")}, Hostile{"chunk_empty", ok(chunked + "\r\nx\r\n")},
+        Hostile{"chunk_plus", ok(chunked + "+1\r\nx\r\n")},
+        Hostile{"chunk_minus", ok(chunked + "-1\r\nx\r\n")},
+        Hostile{"chunk_hex_prefix", ok(chunked + "0x1\r\nx\r\n")},
+        Hostile{"chunk_space_first", ok(chunked + " 1\r\nx\r\n")},
+        Hostile{"chunk_space_after", ok(chunked + "1 \r\nx\r\n")},
+        Hostile{"chunk_empty", ok(chunked + "\r\nx\r\n")},
         Hostile{"chunk_overflow", ok(chunked + "10000000000000001\r\nx\r\n")},
-        Hostile{"chunk_bare_lf", ok(chunked + "1\nx\r\n")}, Hostile{"chunk_data_bare_lf", ok(chunked + "1\r\nx\n0\r\n\r\n")},
+        Hostile{"chunk_bare_lf", ok(chunked + "1\nx\r\n")},
+        Hostile{"chunk_data_bare_lf", ok(chunked + "1\r\nx\n0\r\n\r\n")},
         Hostile{"chunk_too_long", ok(chunked + "1\r\nxy\r\n0\r\n\r\n")},
         Hostile{"chunk_extension_bare_lf", ok(chunked + "1;a=b\nx\r\n")},
         Hostile{"trailer_length", ok(chunked + "0\r\nContent-Length: 3\r\n\r\n")},
         Hostile{"trailer_coding", ok(chunked + "0\r\nTransfer-Encoding: chunked\r\n\r\n")},
         Hostile{"trailer_fold", ok(chunked + "0\r\nA: b\r\n c\r\n\r\n")},
-        Hostile{"trailer_bare_lf", ok(chunked + "0\r\nA: b\n\r\n")}, Hostile{"trailer_end_bare_lf", ok(chunked + "0\r\n\n")}),
+        Hostile{"trailer_bare_lf", ok(chunked + "0\r\nA: b\n\r\n")},
+        Hostile{"trailer_end_bare_lf", ok(chunked + "0\r\n\n")}),
     [](const auto& vector) { return vector.param.name; });
 
 std::string head_of_size(std::size_t bytes) {
@@ -270,7 +292,8 @@ TEST(ResponseParser, bounds_the_bytes_of_the_head) {
   using client_limits::head_bytes_max;
   EXPECT_EQ(read_cut(head_of_size(head_bytes_max), {}, Method::get, Then::open).state, State::complete);
   const std::string more = head_of_size(head_bytes_max + 1);
-  for (const std::vector<std::size_t>& cuts : std::vector<std::vector<std::size_t>>{{}, {1}, {1000}, {head_bytes_max}}) {
+  for (const std::vector<std::size_t>& cuts :
+       std::vector<std::vector<std::size_t>>{{}, {1}, {1000}, {head_bytes_max}}) {
     const Reading reading = read_cut(more, cuts, Method::get, Then::open);
     EXPECT_EQ(reading.refusal, ResponseRefusal::head_too_large);
     EXPECT_EQ(reading.consumed, head_bytes_max);
@@ -281,13 +304,14 @@ TEST(ResponseParser, bounds_the_lines_of_the_head) {
   std::string head = ok("Content-Length: 0\r\n");
   for (std::size_t i = 1; i < client_limits::head_fields_max; ++i) head += "A: b\r\n";
   EXPECT_EQ(read_cut(head + "\r\n", {}, Method::get, Then::open).state, State::complete);
-  EXPECT_EQ(read_cut(head + "A: b\r\n\r\n", {}, Method::get, Then::open).refusal, ResponseRefusal::head_too_large);
+  EXPECT_EQ(read_cut(head + "A: b\r\n\r\n", {}, Method::get, Then::open).refusal,
+            ResponseRefusal::head_too_large);
 }
 
 TEST(ResponseParser, bounds_chunk_framing_without_body) {
   const std::size_t too_many = client_limits::chunk_framing_bytes_max + 1;
-  for (const std::string& framing :
-       {std::string(too_many, '0'), "1;" + std::string(too_many, 'e'), "0\r\nA: " + std::string(too_many, 't')}) {
+  for (const std::string& framing : {std::string(too_many, '0'), "1;" + std::string(too_many, 'e'),
+                                     "0\r\nA: " + std::string(too_many, 't')}) {
     const std::string bytes = ok(chunked + framing);
     EXPECT_EQ(read_cut(bytes, {}, Method::get, Then::open).refusal, ResponseRefusal::chunk_framing);
     EXPECT_EQ(read_cut(bytes, {100, 9000}, Method::get, Then::open).refusal, ResponseRefusal::chunk_framing);
