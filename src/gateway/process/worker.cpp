@@ -136,7 +136,10 @@ Task<Worker::Result> Worker::take(message::Discard discard, Fds) {
   co_return Result{};
 }
 
-Task<Worker::Result> Worker::take(message::Upstreams, Fds) { co_return Result{}; }
+Task<Worker::Result> Worker::take(message::Upstreams upstreams, Fds) {
+  gateway_->update(upstreams);
+  co_return Result{};
+}
 
 // Runs beside the channel, whose closing still ends the worker at once.
 Task<Worker::Result> Worker::take(message::Drain drain, Fds) {

@@ -43,11 +43,13 @@ WorkerGateway::WorkerGateway(EventLoop& loop, WorkerMemory memory)
       recorder_(stats_, log_),
       loop_delay_(loop, stats_.worker.loop_delay),
       wheel_(loop),
+      upstreams_(loop.get_executor(), wheel_),
       services_{.executor = loop.get_executor(),
                 .wheel = wheel_,
                 .counts = *static_cast<SharedCounts*>(memory_.counts.data()),
                 .mark = *static_cast<WorkerMark*>(memory_.mark.data()),
-                .observer = recorder_} {}
+                .observer = recorder_,
+                .upstreams = upstreams_} {}
 
 WorkerGateway::Result WorkerGateway::load(ReceivedTable received) {
   offered_.reset();
@@ -97,6 +99,10 @@ WorkerGateway::Result WorkerGateway::switch_to(std::uint64_t generation) {
     }
   }
   return {};
+}
+
+void WorkerGateway::update(const message::Upstreams& resolved) {
+  for (const message::Upstream& upstream : resolved.upstreams) upstreams_.update(upstream.host, upstream.addresses);
 }
 
 Task<> WorkerGateway::drain(std::chrono::milliseconds limit) {

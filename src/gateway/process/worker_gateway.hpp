@@ -56,6 +56,9 @@ class WorkerGateway {
   // Serves with the loaded one.
   Result switch_to(std::uint64_t generation);
 
+  // New addresses of upstream names, from now on and for every table.
+  void update(const message::Upstreams& resolved);
+
   // Stops accepting; completes when the last connection has ended. After `limit` all are cut.
   Task<> drain(std::chrono::milliseconds limit);
 
@@ -75,6 +78,7 @@ class WorkerGateway {
   StatsRecorder recorder_;
   LoopDelayProbe loop_delay_;
   TimerWheel wheel_;
+  UpstreamAddresses upstreams_;
   WorkerServices services_;
   ProgramShelf programs_;
   std::optional<OfferedTable> offered_;
