@@ -6,11 +6,15 @@
 #include "cli/commands.hpp"
 #include "gateway/process/worker.hpp"
 #include "gateway/process/worker_process.hpp"
+#include "sandbox/compiler_child.hpp"
 
 int main(int argc, char** argv) {
   using namespace tollgate;
-  // How the supervisor starts its workers: not for people, and not worth building the command line for.
+  // How the supervisor starts its workers and compilers: not for people, and not worth building the command line for.
   if (argc == 2 && std::string_view(argv[1]) == gateway::worker_command) return gateway::run_worker();
+  if (argc > 2 && std::string_view(argv[1]) == sandbox::compile_module_command) {
+    return sandbox::compiler_child_main(argc, argv);
+  }
 
   CLI::App app{"tollgate: a WebAssembly HTTP gateway with a fresh sandbox per request, and the lab that prices it"};
   app.name("tollgate");

@@ -167,7 +167,9 @@ expected<void, std::string> write_bundle(int file, const BundleContent& content)
     if (auto written = write_at(file, manifest.image_offset + run.offset, run.bytes); !written)
       return written;
   }
-  const std::string text = nlohmann::json(manifest).dump();
+  // A name need not be UTF-8.
+  using Json = nlohmann::json;
+  const std::string text = Json(manifest).dump(-1, ' ', false, Json::error_handler_t::replace);
   hash.update(bytes_of(text));
 
   Trailer trailer;
