@@ -14,9 +14,11 @@ inline constexpr int exit_usage = 2;
 
 // `exit_code` outlives the application.
 void add_serve(CLI::App& app, int& exit_code);
+void add_check(CLI::App& app, int& exit_code);
 
 inline constexpr void (*const commands[])(CLI::App& app, int& exit_code) = {
     add_serve,
+    add_check,
 };
 
 }  // namespace tollgate::cli

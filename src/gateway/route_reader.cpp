@@ -26,12 +26,11 @@ bool holds_nul(std::string_view text) {
 void read_module(TableReader& table, std::string_view key, const RouteSurroundings& around,
                  std::string& module) {
   std::string path;
+  const std::size_t faults = table.source().errors.size();
   table.string(key, path);
+  if (!table.has(key) || table.source().errors.size() > faults) return;
   if (path.empty() || holds_nul(path)) {
-    if (table.has(key) && table.source().errors.empty()) {
-      table.fault(key, TableReader::quoted(path), "the path of a WebAssembly module");
-    }
-    return;
+    return table.fault(key, TableReader::quoted(path), "the path of a WebAssembly module");
   }
   module = absolute(around.folder, path);
   if (around.named_files == NamedFiles::not_looked_at) return;
@@ -99,10 +98,11 @@ WasmBackend read_wasm(TableReader& table, const RouteSurroundings& around) {
 
 NativeBackend read_native(TableReader& table) {
   NativeBackend native;
+  const std::size_t faults = table.source().errors.size();
   table.string("native", native.handler);
+  if (!table.has("native") || table.source().errors.size() > faults) return native;
   const auto& names = native_handler_names();
-  if (native.handler.empty() || std::find(names.begin(), names.end(), native.handler) != names.end())
-    return native;
+  if (std::find(names.begin(), names.end(), native.handler) != names.end()) return native;
   std::string expected = "one of";
   for (const std::string& name : names) expected += (&name == &names.front() ? " " : ", ") + name;
   if (const auto suggestion = nearest(native.handler, names); !suggestion.empty()) {
@@ -116,7 +116,7 @@ UpstreamBackend read_upstream(TableReader& table) {
   std::string url;
   const std::size_t faults = table.source().errors.size();
   table.string("upstream", url);
-  if (table.source().errors.size() > faults) return {};
+  if (!table.has("upstream") || table.source().errors.size() > faults) return {};
   auto upstream = parse_upstream_url(url);
   if (upstream) return *std::move(upstream);
   table.fault("upstream", TableReader::quoted(url), std::string(upstream.error()));
@@ -153,10 +153,10 @@ BackendConfig read_backend(TableReader& table, const RouteSurroundings& around) 
   // A key counts as known by being asked for, whichever backend the route has.
   NativeBackend native = read_native(table);
   WasmBackend wasm = read_wasm(table, around);
-  const bool has_upstream = table.has("upstream");
-  if (has_upstream) backend = read_upstream(table);
+  UpstreamBackend upstream = read_upstream(table);
   RespondBackend respond = read_respond(table);
   if (table.has("native")) backend = std::move(native);
+  if (table.has("upstream")) backend = std::move(upstream);
   if (table.has("respond")) backend = std::move(respond);
   if (table.has("wasm")) {
     backend = std::move(wasm);
@@ -223,12 +223,10 @@ Route read_route(TableReader& table, const RouteSurroundings& around) {
   table.parsed("host", route.host, parse_host_pattern, host_pattern_notation);
   route.methods = read_methods(table);
   route.backend = read_backend(table, around);
-  if (table.has("transform")) {
-    WasmBackend transform;
-    transform.abi = Abi::stdio;
-    read_module(table, "transform", around, transform.module);
-    route.transform = std::move(transform);
-  }
+  WasmBackend transform;
+  transform.abi = Abi::stdio;
+  read_module(table, "transform", around, transform.module);
+  if (table.has("transform")) route.transform = std::move(transform);
   route.headers = table.string_map("headers");
   for (const auto& [name, value] : route.headers) {
     if (const auto why = why_not_a_response_field(name, value)) {

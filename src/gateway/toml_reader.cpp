@@ -28,8 +28,6 @@ std::string TableReader::quoted(std::string_view text) {
   for (const char c : text.substr(0, shown_text_bytes_max)) {
     if (c == '\n') {
       shown += "\\n";
-    } else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
-      shown += '?';
     } else {
       shown += c;
     }
