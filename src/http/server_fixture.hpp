@@ -81,13 +81,18 @@ inline UniqueFd listen_on_loopback(int family = AF_INET, int backlog = 512) {
 
 class Client {
  public:
-  explicit Client(std::uint16_t port, int family = AF_INET, int receive_buffer = 0) {
-    fd_.reset(::socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  explicit Client(std::uint16_t port, int family = AF_INET, int receive_buffer = 0)
+      : Client(UniqueFd(::socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0)), port, family, receive_buffer) {}
+
+  Client(UniqueFd unconnected, std::uint16_t port, int family = AF_INET, int receive_buffer = 0)
+      : fd_(std::move(unconnected)) {
     if (receive_buffer > 0) {
       ::setsockopt(fd_.get(), SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer);
     }
-    sockaddr_in v4{
-        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {htonl(INADDR_LOOPBACK)}, .sin_zero = {}};
+    sockaddr_in v4{};
+    v4.sin_family = AF_INET;
+    v4.sin_port = htons(port);
+    v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     sockaddr_in6 v6{};
     v6.sin6_family = AF_INET6;
     v6.sin6_port = htons(port);
