@@ -5,6 +5,8 @@
 #include "gateway/backends/native/fixed.hpp"
 #include "gateway/backends/native/json.hpp"
 #include "gateway/backends/native/state.hpp"
+#include "gateway/backends/sandbox_backend.hpp"
+#include "gateway/backends/transform_backend.hpp"
 #include "gateway/backends/upstream_backend.hpp"
 
 namespace tollgate::gateway {
@@ -30,7 +32,9 @@ class BackendMaker {
     return std::make_unique<FixedBackend>(respond.status, respond.body, route_);
   }
   Made operator()(const WasmBackend& wasm) const {
-    return unexpected("module " + wasm.module + ": this build runs no WebAssembly");
+    auto guest = GuestHandler::make(route_, wasm, resources_, services_);
+    if (!guest) return unexpected(guest.error());
+    return std::make_unique<SandboxBackend>(wasm.abi, std::move(*guest));
   }
   Made operator()(const UpstreamBackend& upstream) const {
     return std::make_unique<ReverseProxy>(services_.executor, upstream, services_.upstreams);
@@ -38,14 +42,18 @@ class BackendMaker {
 
  private:
   const Route& route_;
-  [[maybe_unused]] const TableResources& resources_;
+  const TableResources& resources_;
   WorkerServices& services_;
 };
 
 }  // namespace
 
 Made make_backend(const Route& route, const TableResources& resources, WorkerServices& services) {
-  return std::visit(BackendMaker(route, resources, services), route.backend);
+  Made backend = std::visit(BackendMaker(route, resources, services), route.backend);
+  if (!backend || !route.transform) return backend;
+  auto guest = GuestHandler::make(route, *route.transform, resources, services);
+  if (!guest) return unexpected(guest.error());
+  return std::make_unique<TransformBackend>(std::move(*backend), std::move(*guest));
 }
 
 }  // namespace tollgate::gateway

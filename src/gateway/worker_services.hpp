@@ -9,6 +9,8 @@
 
 namespace tollgate::gateway {
 
+struct GuestServices;
+
 struct WorkerServices {
   Executor executor;
   TimerWheel& wheel;
@@ -16,6 +18,7 @@ struct WorkerServices {
   WorkerMark& mark;
   RequestObserver& observer;
   UpstreamAddresses& upstreams;
+  GuestServices* guests = nullptr;  // without it, a table with guests cannot be loaded
 };
 
 }  // namespace tollgate::gateway

@@ -44,12 +44,14 @@ WorkerGateway::WorkerGateway(EventLoop& loop, WorkerMemory memory)
       loop_delay_(loop, stats_.worker.loop_delay),
       wheel_(loop),
       upstreams_(loop.get_executor(), wheel_),
+      guests_(loop.get_executor(), *static_cast<WorkerMark*>(memory_.mark.data())),
       services_{.executor = loop.get_executor(),
                 .wheel = wheel_,
                 .counts = *static_cast<SharedCounts*>(memory_.counts.data()),
                 .mark = *static_cast<WorkerMark*>(memory_.mark.data()),
                 .observer = recorder_,
-                .upstreams = upstreams_} {}
+                .upstreams = upstreams_,
+                .guests = &guests_} {}
 
 WorkerGateway::Result WorkerGateway::load(ReceivedTable received) {
   offered_.reset();

@@ -12,6 +12,7 @@
 #include "base/timer_wheel.hpp"
 #include "gateway/access_log.hpp"
 #include "gateway/dispatcher.hpp"
+#include "gateway/guest_services.hpp"
 #include "gateway/loaded_table.hpp"
 #include "gateway/process/connection_stats.hpp"
 #include "gateway/process/program_shelf.hpp"
@@ -79,6 +80,7 @@ class WorkerGateway {
   LoopDelayProbe loop_delay_;
   TimerWheel wheel_;
   UpstreamAddresses upstreams_;
+  GuestServices guests_;
   WorkerServices services_;
   ProgramShelf programs_;
   std::optional<OfferedTable> offered_;

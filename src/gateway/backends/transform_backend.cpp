@@ -1,0 +1,98 @@
+#include "gateway/backends/transform_backend.hpp"
+
+#include "gateway/reasons.hpp"
+
+namespace tollgate::gateway {
+namespace {
+
+std::uint64_t captured_bytes_max(const Limits& limits) {
+  return limits.response_bytes == UINT64_MAX ? transformed_response_bytes_default : limits.response_bytes;
+}
+
+// RFC 9110 section 6.4.1.
+bool has_no_body(const http::Request& request, int status) {
+  constexpr int no_content = 204;
+  constexpr int not_modified = 304;
+  return request.method == http::Method::head || status == no_content || status == not_modified;
+}
+
+}  // namespace
+
+Task<> TransformBackend::serve(RequestContext& context) {
+  CapturedResponse captured(context.exchange.response, captured_bytes_max(context.route.limits));
+  co_await serve_inner(context, captured);
+  if (!captured.complete()) {
+    if (captured.too_large()) context.reason = &reasons::output;
+    if (context.reason == nullptr) context.reason = &http::reasons::internal;
+    co_return;
+  }
+  if (has_no_body(context.exchange.request, captured.status())) {
+    co_await pass_on(context, captured);
+  } else {
+    co_await transform(context, captured);
+  }
+}
+
+Task<> TransformBackend::serve_inner(RequestContext& context, CapturedResponse& captured) {
+  http::Exchange& outer = context.exchange;
+  http::Exchange exchange{.request = outer.request,
+                          .body = outer.body,
+                          .response = captured,
+                          .cancellation = outer.cancellation,
+                          .remote_address = outer.remote_address,
+                          .remote_port = outer.remote_port,
+                          .local_address = outer.local_address,
+                          .local_port = outer.local_port,
+                          .received = outer.received,
+                          .request_id = outer.request_id,
+                          .extra_fields = outer.extra_fields,
+                          .client_watch = outer.client_watch};
+  RequestContext inner{
+      .exchange = exchange, .route = context.route, .matched_prefix = context.matched_prefix};
+  co_await inner_->serve(inner);
+  context.reason = inner.reason;
+  context.detail = std::move(inner.detail);
+  context.queued = inner.queued;
+  context.guest = inner.guest;
+  context.upstream = inner.upstream;
+}
+
+// Its length belonged to a body that is not sent, so none is told.
+Task<> TransformBackend::pass_on(RequestContext& context, CapturedResponse& captured) {
+  http::ResponseWriter& response = context.exchange.response;
+  const http::ResponseHead head{captured.status(), captured.fields_of_another_body()};
+  auto sent = co_await response.start(head, std::nullopt);
+  if (sent) sent = co_await response.finish(nullptr);
+  if (!sent) context.reason = sent.error();
+}
+
+Task<> TransformBackend::transform(RequestContext& context, CapturedResponse& captured) {
+  auto permit = handler_->try_admit();
+  if (!permit) {
+    auto admitted = co_await handler_->admit(context);
+    if (!admitted) {
+      context.reason = admitted.error();
+      co_return;
+    }
+    permit = std::move(*admitted);
+  }
+  GuestBufferPool::Lease buffers(handler_->buffers());
+  bool answered = false;
+  {
+    const abi::RouteEnvironment& environment = handler_->environment();
+    GuestInvocation invocation(*handler_, context, buffers->output);
+    const bool ended = invocation.begin(captured.body(), environment.variables(), environment.args());
+    if (!ended) co_await invocation.ended();
+    answered = invocation.settle();
+  }
+  permit.reset();  // the sandbox is gone; a slow client does not hold a place
+  if (!answered) co_return;
+  std::vector<http::Field>& fields = captured.fields_of_another_body();
+  if (std::holds_alternative<UpstreamBackend>(context.route.backend))
+    fields.push_back({"x-wasm-processed", "1"});
+  const http::ResponseHead head{captured.status(), fields};
+  const auto sent = co_await context.exchange.response.send(head, buffers->output);
+  if (!sent) context.reason = sent.error();
+}
+
+}  // namespace tollgate::gateway
