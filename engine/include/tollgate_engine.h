@@ -19,12 +19,24 @@ enum tollgate_engine_kind {
   TOLLGATE_ENGINE_POOLING_DEFAULT = 1, /* the engine's own pool as stock hosts use it: the benchmarks' baseline */
 };
 
-/* All zero: the engine's own memories and stacks (enough to compile), default stack sizes. The creators are copied;
- * their environments must outlive the engine. Sizes: a guest's own calls may use wasm_stack_bytes of its fiber's
+/* Where memories and stacks come from. Each `new_` gives the lowest byte, or null to refuse, and sets *owner, which the
+ * others are called with. A memory has its initial content and is reserved for 4 GiB with 32 MiB of guard on either
+ * side; a stack is page-aligned, with a guard below. Called on the thread that uses the engine, while it instantiates,
+ * grows and drops. */
+typedef struct tollgate_host {
+  void *env;
+  uint8_t *(*new_memory)(void *env, size_t initial_bytes, void **owner);
+  bool (*grow_memory)(void *owner, size_t bytes);
+  void (*drop_memory)(void *owner);
+  uint8_t *(*new_stack)(void *env, size_t bytes, void **owner);
+  void (*drop_stack)(void *owner);
+} tollgate_host_t;
+
+/* All zero: the engine's own memories and stacks (enough to compile), default stack sizes. The host is copied; its
+ * environment must outlive the engine. Sizes: a guest's own calls may use wasm_stack_bytes of its fiber's
  * fiber_stack_bytes; the rest is for host functions. */
 typedef struct tollgate_engine_options {
-  const wasmtime_memory_creator_t *memory_creator;
-  const wasmtime_stack_creator_t *stack_creator;
+  const tollgate_host_t *host;
   size_t wasm_stack_bytes;
   size_t fiber_stack_bytes;
 } tollgate_engine_options_t;

@@ -53,7 +53,7 @@ typedef struct tollgate_run_context {
 } tollgate_run_context;
 
 typedef struct tollgate_run {
-  void *opaque[2];
+  void *opaque[3];
 } tollgate_run;
 
 typedef enum tollgate_run_state_t {

@@ -2,17 +2,16 @@
 //! since code compiled under one configuration loads under no other.
 use std::ffi::c_char;
 use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 use wasmparser::WasmFeatures;
 use wasmtime_c_api::wasmtime::{
     Config, Engine, Error, InstanceAllocationStrategy, PoolingAllocationConfig, Result, format_err,
 };
-use wasmtime_c_api::{
-    wasm_config_new, wasm_config_t, wasm_engine_t, wasmtime_config_host_memory_creator_set,
-    wasmtime_config_host_stack_creator_set, wasmtime_error_t, wasmtime_memory_creator_t,
-    wasmtime_stack_creator_t,
-};
+use wasmtime_c_api::{wasm_engine_t, wasmtime_error_t};
+
+use crate::host::tollgate_host_t;
 
 pub const WASMTIME_VERSION: &str = env!("TOLLGATE_WASMTIME_VERSION");
 
@@ -60,8 +59,7 @@ impl Kind {
 
 #[repr(C)]
 pub struct tollgate_engine_options_t {
-    pub memory_creator: *const wasmtime_memory_creator_t,
-    pub stack_creator: *const wasmtime_stack_creator_t,
+    pub host: *const tollgate_host_t,
     pub wasm_stack_bytes: usize,
     pub fiber_stack_bytes: usize,
 }
@@ -111,20 +109,13 @@ pub fn new_engine(kind: Kind) -> Result<Engine> {
 /// `options` and what it points to must be valid for the call; the callbacks' environments for the engine's life.
 unsafe fn new_engine_with(kind: u32, options: &tollgate_engine_options_t) -> Result<Engine> {
     let kind = Kind::from_c(kind)?;
-    let mut holder = wasm_config_new();
-    unsafe {
-        if let Some(creator) = options.memory_creator.as_ref() {
-            wasmtime_config_host_memory_creator_set(&mut holder, creator);
-        }
-        if let Some(creator) = options.stack_creator.as_ref() {
-            wasmtime_config_host_stack_creator_set(&mut holder, creator);
-        }
+    let mut config = Config::new();
+    if let Some(host) = unsafe { options.host.as_ref() } {
+        config.with_host_memory(Arc::new(*host));
+        config.with_host_stack(Arc::new(*host));
     }
-    // wasm_config_t is #[repr(C)] with the Config as its only field, which is private.
-    const { assert!(size_of::<wasm_config_t>() == size_of::<Config>()) };
-    let config = unsafe { &mut *std::ptr::from_mut::<wasm_config_t>(&mut holder).cast::<Config>() };
-    configure(config, kind, options.wasm_stack_bytes, options.fiber_stack_bytes);
-    Engine::new(config)
+    configure(&mut config, kind, options.wasm_stack_bytes, options.fiber_stack_bytes);
+    Engine::new(&config)
 }
 
 /// The engine inside a C handle.
@@ -200,8 +191,7 @@ mod tests {
     #[test]
     fn a_fiber_stack_smaller_than_the_guests_share_is_an_error_and_not_an_abort() {
         let options = tollgate_engine_options_t {
-            memory_creator: std::ptr::null(),
-            stack_creator: std::ptr::null(),
+            host: std::ptr::null(),
             wasm_stack_bytes: 1 << 20,
             fiber_stack_bytes: 64 << 10,
         };
@@ -214,12 +204,8 @@ mod tests {
 
     #[test]
     fn an_unknown_kind_is_an_error() {
-        let options = tollgate_engine_options_t {
-            memory_creator: std::ptr::null(),
-            stack_creator: std::ptr::null(),
-            wasm_stack_bytes: 0,
-            fiber_stack_bytes: 0,
-        };
+        let options =
+            tollgate_engine_options_t { host: std::ptr::null(), wasm_stack_bytes: 0, fiber_stack_bytes: 0 };
         let mut error = std::ptr::null_mut();
         assert!(unsafe { tollgate_engine_new(7, &options, &mut error) }.is_null());
         drop(unsafe { Box::from_raw(error) });

@@ -5,6 +5,8 @@
 //! - [`rewrite`]: a module in, a module whose instantiation copies nothing and runs no guest code out, with the
 //!   initial memory beside it;
 //! - [`compile`]: rewrite, compile ahead of time, load from a descriptor;
+//! - [`host`]: memories and stacks from callbacks; [`recycler`]: the crate's allocator;
+//! - [`run`], in `include/tollgate_run.h`: one request's store and instance, entered slice by slice;
 //! - [`sha256`].
 //!
 //! Nothing here panics on what a guest's author or a user wrote: with `panic = "abort"` that would end the process.
@@ -14,6 +16,11 @@ pub use wasmtime_c_api::*;
 
 pub mod compile;
 pub mod config;
+pub mod host;
+pub mod recycler;
 pub mod rewrite;
 pub mod run;
 pub mod sha256;
+
+#[global_allocator]
+static ALLOCATOR: recycler::Recycler = recycler::Recycler;

@@ -10,10 +10,12 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
 use wasmtime_c_api::wasmtime::{
-    AsContext, Caller, Engine, Error, Extern, FuncType, InstancePre, Linker, Module, ModuleExport, ResourceLimiter,
-    Result, Store, Trap, TypedFunc, UpdateDeadline, Val, ValRaw, ValType, bail, format_err,
+    AsContext, Caller, Engine, Error, Extern, FuncType, InstancePre, Linker, Module, ModuleExport,
+    ResourceLimiter, Result, Store, Trap, TypedFunc, UpdateDeadline, Val, ValRaw, ValType, bail, format_err,
 };
 use wasmtime_c_api::{wasm_engine_t, wasmtime_error_t, wasmtime_module_t};
+
+use crate::config::{engine_of, into_c_error};
 
 const WASI: &str = "wasi_snapshot_preview1";
 const HOST_DONE: u8 = 0;
@@ -29,8 +31,8 @@ pub struct tollgate_import {
     may_wait: bool,
 }
 
-#[allow(non_camel_case_types)]
-pub type tollgate_host_call = unsafe extern "C" fn(host: *mut c_void, function: *const c_void, slots: *mut ValRaw) -> u8;
+pub type tollgate_host_call =
+    unsafe extern "C" fn(host: *mut c_void, function: *const c_void, slots: *mut ValRaw) -> u8;
 
 #[repr(C)]
 pub struct tollgate_run_context {
@@ -200,7 +202,13 @@ fn parse_signature(engine: &Engine, signature: &str) -> Result<FuncType> {
     Ok(FuncType::new(engine, parameters, results))
 }
 
-fn define(linker: &mut Linker<Data>, name: &str, signature: &str, may_wait: bool, function: HostFunction) -> Result<()> {
+fn define(
+    linker: &mut Linker<Data>,
+    name: &str,
+    signature: &str,
+    may_wait: bool,
+    function: HostFunction,
+) -> Result<()> {
     if may_wait && signature == "iiii:i" {
         linker.func_wrap_async(WASI, name, move |caller, (a, b, c, d): (i32, i32, i32, i32)| {
             attempt(function, caller.data().host(), [a, b, c, d])
@@ -229,41 +237,39 @@ fn define(linker: &mut Linker<Data>, name: &str, signature: &str, may_wait: bool
             Box::new(async move {
                 let value = waiting.await?;
                 if let Some(result) = results.first_mut() {
-                    *result = if matches!(result, Val::I64(_)) { value.get_i64().into() } else { value.get_i32().into() };
+                    *result = if matches!(result, Val::I64(_)) {
+                        value.get_i64().into()
+                    } else {
+                        value.get_i32().into()
+                    };
                 }
                 Ok(())
             })
         })?;
         return Ok(());
     }
-    let call = move |caller: Caller<'_, Data>, slots: &mut [MaybeUninit<ValRaw>]| {
-        match function.call(caller.data().host(), slots.as_mut_ptr().cast()) {
-            HOST_DONE => Ok(()),
-            HOST_WAIT => Err(format_err!("a host function waits although it was defined as one that does not")),
-            _ => Err(Ended.into()),
-        }
+    let call = move |caller: Caller<'_, Data>, slots: &mut [MaybeUninit<ValRaw>]| match function
+        .call(caller.data().host(), slots.as_mut_ptr().cast())
+    {
+        HOST_DONE => Ok(()),
+        HOST_WAIT => Err(format_err!("a host function waits although it was defined as one that does not")),
+        _ => Err(Ended.into()),
     };
     // SAFETY: the function reads its parameters' slots and writes its result's, as the signature says.
     unsafe { linker.func_new_unchecked(WASI, name, ty, call)? };
     Ok(())
 }
 
-#[allow(non_camel_case_types)]
 pub struct tollgate_linker(Linker<Data>);
 
 fn give<T>(made: Result<T>, error: &mut *mut wasmtime_error_t) -> *mut T {
     match made {
         Ok(value) => Box::into_raw(Box::new(value)),
         Err(e) => {
-            *error = Box::into_raw(Box::new(wasmtime_error_t::from(e)));
+            *error = into_c_error(e);
             std::ptr::null_mut()
         }
     }
-}
-
-fn engine_of(engine: &wasm_engine_t) -> &Engine {
-    // SAFETY: wasm_engine_t is #[repr(C)] with one field of this type.
-    unsafe { &*(engine as *const wasm_engine_t).cast() }
 }
 
 /// # Safety
@@ -281,7 +287,8 @@ pub unsafe extern "C" fn tollgate_linker_new(
         // SAFETY: the caller gives `count` functions whose names and signatures have the lengths told.
         for f in unsafe { std::slice::from_raw_parts(functions, count) } {
             let name = std::str::from_utf8(unsafe { std::slice::from_raw_parts(f.name, f.name_length) })?;
-            let signature = std::str::from_utf8(unsafe { std::slice::from_raw_parts(f.signature, f.signature_length) })?;
+            let signature =
+                std::str::from_utf8(unsafe { std::slice::from_raw_parts(f.signature, f.signature_length) })?;
             define(&mut linker, name, signature, f.may_wait, HostFunction { call, function: f.function })?;
         }
         Ok(tollgate_linker(linker))
@@ -294,7 +301,6 @@ pub extern "C" fn tollgate_linker_delete(_linker: Option<Box<tollgate_linker>>) 
 
 // ------------------------------------------------------------------------------------------------------ programs
 
-#[allow(non_camel_case_types)]
 pub struct tollgate_program {
     pre: InstancePre<Data>,
     start: Option<ModuleExport>,
@@ -310,7 +316,12 @@ fn plain_function(module: &Module, name: &str) -> Result<ModuleExport> {
     }
 }
 
-fn make_program(linker: &tollgate_linker, module: &Module, entry: *const c_char, start: *const c_char) -> Result<tollgate_program> {
+fn make_program(
+    linker: &tollgate_linker,
+    module: &Module,
+    entry: *const c_char,
+    start: *const c_char,
+) -> Result<tollgate_program> {
     // SAFETY: the caller gives C strings.
     let (entry, start) = unsafe { (CStr::from_ptr(entry).to_str()?, CStr::from_ptr(start).to_str()?) };
     Ok(tollgate_program {
@@ -340,12 +351,18 @@ pub extern "C" fn tollgate_program_delete(_program: Option<Box<tollgate_program>
 
 // ---------------------------------------------------------------------------------------------------------- runs
 
-type Activation = Pin<Box<dyn Future<Output = Result<()>>>>;
+/// Gives the Store back when the guest has ended, so that its end and the teardown can be told apart.
+type Activation = Pin<Box<dyn Future<Output = (Store<Data>, Result<()>)>>>;
+
+enum Stage {
+    Running(Activation),
+    Ended { _store: Store<Data> },
+    Gone,
+}
 
 #[repr(C)]
-#[allow(non_camel_case_types)]
-pub struct tollgate_run(MaybeUninit<Option<Activation>>);
-const _: () = assert!(size_of::<tollgate_run>() == 2 * size_of::<*mut ()>());
+pub struct tollgate_run(MaybeUninit<Stage>);
+const _: () = assert!(size_of::<tollgate_run>() <= 3 * size_of::<*mut ()>());
 
 const SUSPENDED: c_int = 0;
 const RETURNED: c_int = 1;
@@ -373,31 +390,39 @@ fn function(store: &mut Store<Data>, found: Option<Extern>) -> Result<TypedFunc<
 /// A slice ends at the tick after the one it began in; the rest of the deadline's meaning is the host's.
 const SLICE_TICKS: u64 = 1;
 
-async fn activate(program: &'static tollgate_program, data: Data) -> Result<()> {
+async fn activate(program: &'static tollgate_program, data: Data) -> (Store<Data>, Result<()>) {
     let mut store = Store::new(program.pre.module().engine(), data);
     store.limiter(|data| data);
     store.epoch_deadline_callback(|_| Ok(UpdateDeadline::Yield(SLICE_TICKS)));
+    let result = call(program, &mut store).await;
+    (store, result)
+}
+
+async fn call(program: &'static tollgate_program, store: &mut Store<Data>) -> Result<()> {
     store.set_epoch_deadline(SLICE_TICKS);
-    let instance = program.pre.instantiate_async(&mut store).await?;
+    let instance = program.pre.instantiate_async(&mut *store).await?;
     Pause(false).await;
     store.set_epoch_deadline(SLICE_TICKS);
     if let Some(start) = &program.start {
-        let found = instance.get_module_export(&mut store, start);
-        function(&mut store, found)?.call_async(&mut store, ()).await?;
+        let found = instance.get_module_export(&mut *store, start);
+        function(store, found)?.call_async(&mut *store, ()).await?;
     }
-    let found = instance.get_module_export(&mut store, &program.entry);
-    function(&mut store, found)?.call_async(&mut store, ()).await
+    let found = instance.get_module_export(&mut *store, &program.entry);
+    function(store, found)?.call_async(&mut *store, ()).await
 }
 
-fn poll(activation: &mut Option<Activation>, error: &mut *mut wasmtime_error_t) -> c_int {
-    let Some(future) = activation else { return FAILED };
-    let Poll::Ready(result) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) else { return SUSPENDED };
+fn poll(stage: &mut Stage, error: &mut *mut wasmtime_error_t) -> c_int {
+    let Stage::Running(future) = stage else { return FAILED };
+    let Poll::Ready((store, result)) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) else {
+        return SUSPENDED;
+    };
+    *stage = Stage::Ended { _store: store };
     let Err(e) = result else { return RETURNED };
     if e.is::<Ended>() {
         return ENDED;
     }
     let state = if e.is::<Trap>() { TRAPPED } else { FAILED };
-    *error = Box::into_raw(Box::new(wasmtime_error_t::from(e)));
+    *error = into_c_error(e);
     state
 }
 
@@ -413,13 +438,16 @@ pub unsafe extern "C" fn tollgate_run_new(
     // SAFETY: the program outlives the run.
     let program: &'static tollgate_program = unsafe { &*program };
     let activation: Activation = Box::pin(activate(program, Data(context)));
-    poll(run.0.write(Some(activation)), error)
+    poll(run.0.write(Stage::Running(activation)), error)
 }
 
 /// # Safety
 /// See tollgate_run.h: made by tollgate_run_new.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn tollgate_run_resume(run: &mut tollgate_run, error: &mut *mut wasmtime_error_t) -> c_int {
+pub unsafe extern "C" fn tollgate_run_resume(
+    run: &mut tollgate_run,
+    error: &mut *mut wasmtime_error_t,
+) -> c_int {
     // SAFETY: tollgate_run_new has written it.
     poll(unsafe { run.0.assume_init_mut() }, error)
 }
@@ -429,5 +457,5 @@ pub unsafe extern "C" fn tollgate_run_resume(run: &mut tollgate_run, error: &mut
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn tollgate_run_delete(run: &mut tollgate_run) {
     // SAFETY: tollgate_run_new has written it.
-    drop(unsafe { run.0.assume_init_mut() }.take());
+    *unsafe { run.0.assume_init_mut() } = Stage::Gone;
 }

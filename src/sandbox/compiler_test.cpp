@@ -292,11 +292,10 @@ TEST(EngineFingerprint, is_the_same_twice_and_names_the_engine) {
 }
 
 TEST(EngineFingerprint, does_not_depend_on_where_memories_and_stacks_come_from) {
-  wasmtime_stack_creator_t stacks{};
-  stacks.new_stack = [](void*, std::size_t, bool, wasmtime_stack_memory_t*) {
-    return wasmtime_error_new("no stacks here");
-  };
-  const tollgate_engine_options_t options{nullptr, &stacks, 256u << 10, 512u << 10};
+  tollgate_host_t host{};
+  host.new_memory = [](void*, std::size_t, void**) -> std::uint8_t* { return nullptr; };
+  host.new_stack = [](void*, std::size_t, void**) -> std::uint8_t* { return nullptr; };
+  const tollgate_engine_options_t options{&host, 256u << 10, 512u << 10};
   wasmtime_error_t* error = nullptr;
   const EngineHandle engine(tollgate_engine_new(TOLLGATE_ENGINE_HOT_SET, &options, &error));
   ASSERT_EQ(take_text(error), "");

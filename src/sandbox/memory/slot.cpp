@@ -64,15 +64,14 @@ bool Slot::protect(std::size_t first_page, std::size_t pages, int protection) no
 }
 
 bool Slot::heat(const PageSet& pages) {
-  runs_ = pages.runs();
-  changed_ = false;
-  for (const PageRun& run : runs_) {
+  for (const PageRun& run : pages.runs()) {
     // A run in the midst of cold pages adds two mappings, one at an end of the memory fewer.
     if (!budget_.take(2)) return false;
     mappings_ += 2;
     if (!protect(run.first, run.count, PROT_READ | PROT_WRITE)) return false;
     for (std::size_t page = run.first; page < run.first + run.count; ++page) hot_.insert(page);
   }
+  plan_reset();
   return true;
 }
 
@@ -120,13 +119,20 @@ bool Slot::shrink() {
   return ::mprotect(grown, grown_bytes, PROT_NONE) == 0;
 }
 
-void Slot::restore(PageRun run) {
-  const std::size_t offset = run.first * page_bytes;
-  if (image_ != nullptr) {
-    std::memcpy(base_ + offset, image_->data() + offset, run.count * page_bytes);
-  } else {
-    std::memset(base_ + offset, 0, run.count * page_bytes);
+void Slot::plan_reset() {
+  plan_.clear();
+  for (const PageRun& run : hot_.runs()) {
+    for (std::size_t page = run.first; page < run.first + run.count; ++page) {
+      const bool from_image =
+          image_ != nullptr && std::memcmp(image_->data() + page * page_bytes, zero_page, page_bytes) != 0;
+      if (page > run.first && plan_.back().from_image == from_image) {
+        ++plan_.back().run.count;
+      } else {
+        plan_.push_back({{page, 1}, from_image});
+      }
+    }
   }
+  changed_ = false;
 }
 
 bool Slot::is_dirty(std::size_t page) const {
@@ -166,11 +172,15 @@ Slot::Reset Slot::reset() {
     }
   }
   const bool grew = changed_;
-  if (changed_) {
-    runs_ = hot_.runs();
-    changed_ = false;
+  if (changed_) plan_reset();
+  for (const auto& [run, from_image] : plan_) {
+    const std::size_t offset = run.first * page_bytes;
+    if (from_image) {
+      std::memcpy(base_ + offset, image_->data() + offset, run.count * page_bytes);
+    } else {
+      std::memset(base_ + offset, 0, run.count * page_bytes);
+    }
   }
-  for (const PageRun& run : runs_) restore(run);
   return grew ? Reset::learned : Reset::kept;
 }
 

@@ -94,7 +94,6 @@ class Slot {
   bool open() noexcept;
   bool start_anew(const PageSet& hot);
   bool shrink();
-  void restore(PageRun run);
   PageSet dirty_pages() const;
   bool protect(std::size_t first_page, std::size_t pages, int protection) noexcept;
   bool is_dirty(std::size_t page) const;
@@ -105,8 +104,15 @@ class Slot {
   std::uint8_t* base_ = nullptr;
   std::size_t bytes_;
   PageSet hot_;
-  std::vector<PageRun> runs_;  // of hot_, unless changed_
-  bool changed_ = false;
+  // What a reset does to hot_, made anew after it has changed. A page that is all zeroes in the image is
+  // cleared: it need not be read from there.
+  struct Restore {
+    PageRun run;
+    bool from_image;
+  };
+  void plan_reset();
+  std::vector<Restore> plan_;
+  bool changed_ = false;  // since the plan was made
   bool opened_ = false;
   std::int32_t mappings_ = 0;  // taken from the budget
   std::uint32_t resets_ = 0;

@@ -31,7 +31,7 @@ void write_at(int fd, const std::uint8_t* bytes, std::size_t length, std::uint64
 }
 }  // namespace
 
-std::string wasm_from_text(std::string_view wat) {
+std::string assemble(std::string_view wat) {
   wasm_byte_vec_t bytes;
   check(wasmtime_wat2wasm(wat.data(), wat.size(), &bytes));
   std::string wasm(bytes.data, bytes.size);
@@ -39,7 +39,7 @@ std::string wasm_from_text(std::string_view wat) {
   return wasm;
 }
 
-std::string wasm_from_file(const std::string& path) {
+std::string read_wasm(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
 }
@@ -84,9 +84,30 @@ BundleFds compile(WasmtimeEngine& engine, std::string_view wasm, std::string nam
 }
 
 std::shared_ptr<Program> load_text(WasmtimeEngine& engine, std::string_view wat) {
-  auto program = engine.load(compile(engine, wasm_from_text(wat)));
+  auto program = engine.load(compile(engine, assemble(wat)));
   if (!program) fail(program.error());
   return std::move(*program);
+}
+
+namespace {
+class WasmtimeUnderTest final : public EngineUnderTest::Instance {
+ public:
+  WasmtimeUnderTest() {
+    auto made = WasmtimeEngine::create();
+    if (!made) fail(made.error());
+    engine_ = std::move(*made);
+  }
+  std::shared_ptr<Program> load(std::string_view wat) override { return load_text(*engine_, wat); }
+
+ private:
+  std::unique_ptr<WasmtimeEngine> engine_;
+};
+}  // namespace
+
+std::vector<EngineUnderTest> engines() {
+  return {{"wasmtime", []() -> std::unique_ptr<EngineUnderTest::Instance> {
+             return std::make_unique<WasmtimeUnderTest>();
+           }}};
 }
 
 Finished run(Program& program, std::string_view body, Limits limits,

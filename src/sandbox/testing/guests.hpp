@@ -13,12 +13,24 @@
 
 namespace tollgate::sandbox::testing {
 
-std::string wasm_from_text(std::string_view wat);
-std::string wasm_from_file(const std::string& path);  // "" when there is none
+std::string assemble(std::string_view wat);
+std::string read_wasm(const std::string& path);  // "" when there is none
 
 // Aborts the program on failure: only for guests that must load.
 BundleFds compile(WasmtimeEngine& engine, std::string_view wasm, std::string name = "guest");
 std::shared_ptr<Program> load_text(WasmtimeEngine& engine, std::string_view wat);
+
+// What tests of sandboxes need of an engine; a second engine joins them by one more entry in engines().
+struct EngineUnderTest {
+  const char* name;
+  // Engine and programs live until the returned objects go.
+  struct Instance {
+    virtual ~Instance() = default;
+    virtual std::shared_ptr<Program> load(std::string_view wat) = 0;
+  };
+  std::unique_ptr<Instance> (*make)();
+};
+std::vector<EngineUnderTest> engines();
 
 // A request body that is there from the start.
 class Body final : public Source {

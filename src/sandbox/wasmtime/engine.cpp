@@ -29,12 +29,22 @@ std::vector<tollgate_import> imports() {
 
 expected<std::unique_ptr<WasmtimeEngine>, std::string> WasmtimeEngine::create(WasmtimeOptions options) {
   std::unique_ptr<WasmtimeEngine> self(new WasmtimeEngine(options));
-  wasmtime_memory_creator_t memories{.env = self.get(), .new_memory = new_memory, .finalizer = nullptr};
-  wasmtime_stack_creator_t stacks = self->stacks_.creator();
-  const tollgate_engine_options_t configuration{.memory_creator = &memories,
-                                                .stack_creator = &stacks,
-                                                .wasm_stack_bytes = wasm_stack_bytes,
-                                                .fiber_stack_bytes = fiber_stack_bytes};
+  const tollgate_host_t host{
+      .env = self.get(),
+      .new_memory =
+          [](void* engine, std::size_t initial_bytes, void** owner) {
+            return static_cast<WasmtimeEngine*>(engine)->instantiating_->make_memory(initial_bytes, owner);
+          },
+      .grow_memory = WasmtimeRun::grow_memory,
+      .drop_memory = WasmtimeRun::drop_memory,
+      .new_stack =
+          [](void* engine, std::size_t bytes, void** owner) {
+            return static_cast<WasmtimeEngine*>(engine)->stacks_.take(bytes, owner);
+          },
+      .drop_stack = StackPool::put_back,
+  };
+  const tollgate_engine_options_t configuration{
+      .host = &host, .wasm_stack_bytes = wasm_stack_bytes, .fiber_stack_bytes = fiber_stack_bytes};
   wasmtime_error_t* error = nullptr;
   self->engine_.reset(tollgate_engine_new(TOLLGATE_ENGINE_HOT_SET, &configuration, &error));
   if (self->engine_ == nullptr) return unexpected(take_text(error));
@@ -78,15 +88,6 @@ expected<std::shared_ptr<Program>, std::string> WasmtimeEngine::load_module(wasm
                                                manifest.start_export.c_str(), &error);
   if (raw == nullptr) return unexpected(take_text(error));
   return std::make_shared<WasmtimeProgram>(*this, raw, std::move(manifest), std::move(mapped));
-}
-
-wasmtime_error_t* WasmtimeEngine::new_memory(void* self, const wasm_memorytype_t*, std::size_t minimum,
-                                             std::size_t, std::size_t reserved_bytes, std::size_t guard_bytes,
-                                             wasmtime_linear_memory_t* out) {
-  if (reserved_bytes > slot_bytes_max || guard_bytes > slot_guard_bytes) {
-    return wasmtime_error_new("the engine was configured for larger memories than slots are");
-  }
-  return static_cast<WasmtimeEngine*>(self)->instantiating_->make_memory(minimum, out);
 }
 
 }  // namespace tollgate::sandbox

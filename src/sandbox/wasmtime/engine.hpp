@@ -50,10 +50,6 @@ class WasmtimeEngine final : public Engine {
 
  private:
   explicit WasmtimeEngine(WasmtimeOptions options) : budget_(options.mappings_max), stacks_(budget_) {}
-  static wasmtime_error_t* new_memory(void* self, const wasm_memorytype_t* type, std::size_t minimum,
-                                      std::size_t maximum, std::size_t reserved_bytes,
-                                      std::size_t guard_bytes, wasmtime_linear_memory_t* out);
-
   template <auto Delete>
   struct Deleter {
     void operator()(auto* object) const { Delete(object); }

@@ -34,7 +34,8 @@ WasmtimeRun::WasmtimeRun(std::shared_ptr<WasmtimeProgram> program, const Input& 
       cpu_max_(input.limits.cpu_max) {
   const auto begun = Clock::now();
   instantiate();
-  costs_.instantiate = Clock::now() - begun;
+  left_at_ = Clock::now();
+  costs_.instantiate = left_at_ - begun;
 }
 
 WasmtimeRun::~WasmtimeRun() {
@@ -53,38 +54,26 @@ void WasmtimeRun::instantiate() {
   if (state != TOLLGATE_RUN_SUSPENDED) end(state, error);
 }
 
-wasmtime_error_t* WasmtimeRun::make_memory(std::size_t initial_bytes, wasmtime_linear_memory_t* out) {
-  if (slot_ != nullptr) return wasmtime_error_new("a second memory");
-  if (initial_bytes != program_->slots().initial_bytes()) {
-    return wasmtime_error_new("the module's memory is not the one its manifest tells");
-  }
+std::uint8_t* WasmtimeRun::make_memory(std::size_t initial_bytes, void** owner) {
+  // One memory, of the size that the manifest tells: the compiler has checked both.
+  if (slot_ != nullptr || initial_bytes != program_->slots().initial_bytes()) return nullptr;
   auto slot = program_->slots().acquire();
   if (!slot) {
     no_capacity_ = true;
-    return wasmtime_error_new(slot.error() == SlotError::mappings
-                                  ? "no memory: the worker's budget of mappings is used up"
-                                  : "no memory: the kernel refused a mapping");
+    return nullptr;
   }
   slot_ = *slot;
   RunningSlot::replace(slot_);
-  *out = {.env = this, .get_memory = memory_get, .grow_memory = memory_grow, .finalizer = memory_drop};
-  return nullptr;
+  *owner = this;
+  return slot_->base();
 }
 
-std::uint8_t* WasmtimeRun::memory_get(void* run, std::size_t* bytes, std::size_t* capacity) {
-  const Slot& slot = *static_cast<WasmtimeRun*>(run)->slot_;
-  *bytes = slot.bytes();
-  *capacity = slot_bytes_max;
-  return slot.base();
+bool WasmtimeRun::grow_memory(void* owner, std::size_t bytes) {
+  return static_cast<WasmtimeRun*>(owner)->slot_->grow(bytes);
 }
 
-wasmtime_error_t* WasmtimeRun::memory_grow(void* run, std::size_t bytes) {
-  if (static_cast<WasmtimeRun*>(run)->slot_->grow(bytes)) return nullptr;
-  return wasmtime_error_new("the kernel refused to grow the memory");
-}
-
-void WasmtimeRun::memory_drop(void* run) {
-  auto& self = *static_cast<WasmtimeRun*>(run);
+void WasmtimeRun::drop_memory(void* owner) {
+  auto& self = *static_cast<WasmtimeRun*>(owner);
   self.costs_.hot_pages = static_cast<std::uint32_t>(self.slot_->hot().size());
   self.costs_.memory_bytes = self.slot_->bytes();
   self.program_->slots().release(std::exchange(self.slot_, nullptr));
@@ -110,7 +99,8 @@ tollgate_run_state_t WasmtimeRun::enter(wasmtime_error_t** error) {
     const EpochTicker::Slice slice(program_->engine().ticker());
     state = tollgate_run_resume(&run_, error);
   }
-  const std::chrono::nanoseconds wall = Clock::now() - begun;
+  left_at_ = Clock::now();
+  const std::chrono::nanoseconds wall = left_at_ - begun;
   costs_.run += wall;
   costs_.cpu += first ? std::min(wall, first_slice_max) : thread_cpu_time() - cpu_begun;
   return state;
@@ -179,9 +169,8 @@ void WasmtimeRun::tear_down() {
 }
 
 Outcome WasmtimeRun::take_outcome() {
-  const auto begun = Clock::now();
   tear_down();
-  costs_.teardown = Clock::now() - begun;
+  costs_.teardown = Clock::now() - left_at_;
   return {.ending = ending_.value_or(Ending::engine),
           .exit_code = exit_code_,
           .detail = std::move(detail_),

@@ -38,17 +38,16 @@ class WasmtimeRun final : public Run {
   std::optional<SteadyTime> wake_at() const override;
   Outcome take_outcome() override;
 
-  // From the engine, while it instantiates this run.
-  wasmtime_error_t* make_memory(std::size_t initial_bytes, wasmtime_linear_memory_t* out);
+  // From the engine: while it instantiates this run, while the guest grows its memory, and when the Store
+  // goes. The owner is the run. Null: refused.
+  std::uint8_t* make_memory(std::size_t initial_bytes, void** owner);
+  static bool grow_memory(void* owner, std::size_t bytes);
+  static void drop_memory(void* owner);
 
   // A host function, called by the guest of `run`.
   static std::uint8_t host_call(void* run, const void* function, wasmtime_val_raw_t* slots);
 
  private:
-  static std::uint8_t* memory_get(void* run, std::size_t* bytes, std::size_t* capacity);
-  static wasmtime_error_t* memory_grow(void* run, std::size_t bytes);
-  static void memory_drop(void* run);
-
   void instantiate();
   tollgate_run_state_t enter(wasmtime_error_t** error);
   void end(tollgate_run_state_t state, wasmtime_error_t* error);
@@ -68,6 +67,7 @@ class WasmtimeRun final : public Run {
   bool no_capacity_ = false;
   std::optional<Ending> ending_;
   int exit_code_ = 0;
+  SteadyTime left_at_;  // the guest; teardown is counted from there, so that it takes one look at the clock
   std::string detail_;
   std::chrono::nanoseconds cpu_max_;
   Costs costs_;

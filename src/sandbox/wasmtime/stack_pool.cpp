@@ -10,10 +10,6 @@ StackPool::~StackPool() {
   for (const auto& stack : idle_) unmap(*stack);
 }
 
-wasmtime_stack_creator_t StackPool::creator() {
-  return {.env = this, .new_stack = take, .finalizer = nullptr};
-}
-
 std::unique_ptr<StackPool::Stack> StackPool::make(std::size_t bytes) {
   if (!budget_.take(stack_mappings)) return nullptr;
   void* reserved = ::mmap(nullptr, stack_guard_bytes + bytes, PROT_NONE,
@@ -36,29 +32,22 @@ void StackPool::unmap(const Stack& stack) {
   budget_.give(stack_mappings);
 }
 
-wasmtime_error_t* StackPool::take(void* self, std::size_t bytes, bool, wasmtime_stack_memory_t* out) {
-  auto& pool = *static_cast<StackPool*>(self);
+std::uint8_t* StackPool::take(std::size_t bytes, void** owner) {
   std::unique_ptr<Stack> stack;
-  if (!pool.idle_.empty() && pool.idle_.back()->bytes >= bytes) {
-    stack = std::move(pool.idle_.back());
-    pool.idle_.pop_back();
+  if (!idle_.empty() && idle_.back()->bytes == bytes) {
+    stack = std::move(idle_.back());
+    idle_.pop_back();
   } else {
-    constexpr std::size_t page = 4096;
-    stack = pool.make((bytes + page - 1) / page * page);
+    stack = make(bytes);
   }
-  if (stack == nullptr) return wasmtime_error_new("no stack: the worker's budget of mappings is used up");
-  *out = {.env = stack.release(), .get_stack_memory = top, .finalizer = put_back};
-  return nullptr;
+  if (stack == nullptr) return nullptr;
+  std::uint8_t* const low = stack->low;
+  *owner = stack.release();
+  return low;
 }
 
-std::uint8_t* StackPool::top(void* stack, std::size_t* bytes) {
-  const auto& s = *static_cast<const Stack*>(stack);
-  *bytes = s.bytes;
-  return s.low + s.bytes;
-}
-
-void StackPool::put_back(void* stack) {
-  std::unique_ptr<Stack> owned(static_cast<Stack*>(stack));
+void StackPool::put_back(void* owner) {
+  std::unique_ptr<Stack> owned(static_cast<Stack*>(owner));
   StackPool& pool = *owned->pool;
   if (pool.idle_.size() >= idle_stacks_max) {
     pool.unmap(*owned);

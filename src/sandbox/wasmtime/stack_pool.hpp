@@ -9,8 +9,6 @@
 // Threads: one worker's.
 #pragma once
 
-#include <wasmtime.h>
-
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -35,8 +33,10 @@ class StackPool {
   StackPool(const StackPool&) = delete;
   StackPool& operator=(const StackPool&) = delete;
 
-  // For the engine's configuration; the pool must outlive the engine.
-  wasmtime_stack_creator_t creator();
+  // The lowest byte of a stack of `bytes` (whole pages), and in *owner what gives it back. Null: the budget
+  // of mappings is used up, or the kernel refused.
+  std::uint8_t* take(std::size_t bytes, void** owner);
+  static void put_back(void* owner);
 
   std::size_t idle() const { return idle_.size(); }
 
@@ -48,9 +48,6 @@ class StackPool {
     std::uint32_t uses;
   };
 
-  static wasmtime_error_t* take(void* self, std::size_t bytes, bool zeroed, wasmtime_stack_memory_t* out);
-  static std::uint8_t* top(void* stack, std::size_t* bytes);
-  static void put_back(void* stack);
   std::unique_ptr<Stack> make(std::size_t bytes);
   void unmap(const Stack& stack);
 
