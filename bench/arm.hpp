@@ -1,0 +1,70 @@
+// An arm is one thing that is measured, by one name. Each block of a run measures every arm once.
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "bench/placement.hpp"
+#include "bench/servers.hpp"
+
+namespace tollgate::bench {
+
+// How long and how much; `quick` only shows that everything works.
+struct Effort {
+  std::chrono::milliseconds warm_up{1000};
+  std::chrono::milliseconds window{5000};
+  unsigned starts = 20;      // of a server, to its first answer
+  unsigned programs = 1000;  // loaded at once
+  unsigned sleepers = 500;   // guests that sleep at once
+  unsigned chain_requests = 40;
+  static Effort full() { return {}; }
+  static Effort quick();
+};
+
+struct Context {
+  Programs programs;
+  Placement placement;
+  Effort effort;
+};
+
+// What one run of an arm gave: by name, the unit at its end, e.g. "cpu_us_per_request".
+using Measurement = std::map<std::string, double>;
+
+class Arm {
+ public:
+  Arm(std::string name, std::string about) : name_(std::move(name)), about_(std::move(about)) {}
+  virtual ~Arm() = default;
+
+  const std::string& name() const { return name_; }
+  const std::string& about() const { return about_; }
+
+  // Why it cannot be measured here, if so.
+  virtual std::optional<std::string> unavailable(const Context&) const { return std::nullopt; }
+
+  // Throws with a sentence when it does not work.
+  virtual Measurement run(const Context& context) = 0;
+
+ private:
+  std::string name_;
+  std::string about_;
+};
+
+using Arms = std::vector<std::unique_ptr<Arm>>;
+
+// Each file of arms adds its own.
+void add_throughput_arms(Arms& arms);
+void add_start_arms(Arms& arms);
+void add_memory_arms(Arms& arms);
+void add_guest_arms(Arms& arms);
+
+Arms all_arms();
+
+// Names of measured values that several files use.
+inline constexpr char cpu_per_request[] = "cpu_us_per_request";
+inline constexpr char server_busy[] = "server_busy";  // CPU time over wall time of the server's cores, 0..1
+
+}  // namespace tollgate::bench

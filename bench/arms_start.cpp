@@ -1,0 +1,102 @@
+// From exec to the first 200: what a cold start costs whoever waits for it.
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
+
+#include <filesystem>
+#include <stdexcept>
+#include <thread>
+
+#include "bench/arm.hpp"
+#include "bench/http_client.hpp"
+#include "bench/statistics.hpp"
+
+extern char** environ;
+
+namespace tollgate::bench {
+namespace {
+
+constexpr std::chrono::microseconds poll_interval{50};
+constexpr std::chrono::seconds first_answer_max{20};
+
+class StartArm final : public Arm {
+ public:
+  // `guest`: file of the guests' folder that the route runs, "" for a native route.
+  StartArm(std::string name, std::string about, std::string guest)
+      : Arm(std::move(name), std::move(about)), guest_(std::move(guest)) {}
+
+  std::optional<std::string> unavailable(const Context& context) const override {
+    if (guest_.empty() || std::filesystem::exists(context.programs.guests + "/" + guest_))
+      return std::nullopt;
+    return fmt::format("there is no {}: run guests/build", guest_);
+  }
+
+  Measurement run(const Context& context) override {
+    const Folder folder;
+    first_answer_ms(context, folder);  // fills the caches: pages of the program, compiled guests
+    std::vector<double> times;
+    for (unsigned i = 0; i < context.effort.starts; ++i) times.push_back(first_answer_ms(context, folder));
+    return {{"first_200_ms", median(times)}, {"first_200_p90_ms", quantile(times, 0.9)}};
+  }
+
+ private:
+  double first_answer_ms(const Context& context, const Folder& folder) const {
+    const std::uint16_t port = free_port();
+    const std::string route =
+        guest_.empty() ? std::string("native = \"hello\"\n")
+                       : fmt::format("wasm = \"{}/{}\"\nabi = \"stdio\"\n", context.programs.guests, guest_);
+    std::string file =
+        folder.write("start.toml", tollgate_configuration(folder, fmt::format("127.0.0.1:{}", port), 1,
+                                                          fmt::format("[[route]]\npath = \"/\"\n{}", route)));
+    std::string program = context.programs.tollgate;
+    std::string serve = "serve";
+    std::string config = "--config";
+    char* const arguments[] = {program.data(), serve.data(), config.data(), file.data(), nullptr};
+    posix_spawn_file_actions_t files;
+    ::posix_spawn_file_actions_init(&files);
+    ::posix_spawn_file_actions_addopen(&files, 1, "/dev/null", O_WRONLY, 0);
+    ::posix_spawn_file_actions_addopen(&files, 2, folder.path("start.err").c_str(), O_WRONLY | O_CREAT, 0644);
+    pin_to(context.placement.server);  // what is spawned inherits it
+    const auto began = Clock::now();
+    pid_t pid = -1;
+    const int failed =
+        ::posix_spawn(&pid, program.c_str(), &files, nullptr, arguments, environ);  // vfork and exec
+    pin_to(context.placement.client);
+    ::posix_spawn_file_actions_destroy(&files);
+    if (failed != 0) throw std::runtime_error("cannot start " + program);
+    const double time_ms = wait_for_200(port, began);
+    ::kill(pid, SIGTERM);
+    ::waitpid(pid, nullptr, 0);
+    if (time_ms < 0) throw std::runtime_error("no first answer in time");
+    return time_ms;
+  }
+
+  // Negative when none came.
+  static double wait_for_200(std::uint16_t port, Clock::time_point began) {
+    while (Clock::now() - began < first_answer_max) {
+      if (UniqueFd socket = HttpClient::try_connect(port)) {
+        HttpClient client(std::move(socket));
+        client.send_get("/");
+        const Answer answer = client.read_answer(first_answer_max);
+        const double time_ms = std::chrono::duration<double, std::milli>(Clock::now() - began).count();
+        if (answer.status == 200) return time_ms;
+      }
+      std::this_thread::sleep_for(poll_interval);
+    }
+    return -1;
+  }
+
+  std::string guest_;
+};
+
+}  // namespace
+
+void add_start_arms(Arms& arms) {
+  arms.push_back(std::make_unique<StartArm>("start-native", "exec to the first 200, a native route", ""));
+  arms.push_back(std::make_unique<StartArm>(
+      "start-guest", "exec to the first 200, the C guest, compiled before", "gateway_wasm_c.wasm"));
+}
+
+}  // namespace tollgate::bench

@@ -1,0 +1,77 @@
+#include "bench/figures.hpp"
+
+namespace tollgate::bench {
+namespace {
+
+constexpr std::string_view cpu = cpu_per_request;
+
+constexpr Figure figures[] = {
+    {"native hello / nginx return 200, CPU per request", Derive::ratio, "native-hello", "nginx-hello", cpu,
+     "", 1.1, 0.8},
+    {"proxy / nginx proxy_pass, CPU per request", Derive::ratio, "proxy", "nginx-proxy", cpu, "", 1.0, 0.8},
+    {"connection per request / nginx, CPU per request", Derive::ratio, "native-hello-close",
+     "nginx-hello-close", cpu, "", 1.1, 0.9},
+    {"3 workers / 1 worker, CPU per request", Derive::ratio, "three-workers", "one-worker", cpu, "", 1.15,
+     1.0},
+    {"exec to first 200, native route", Derive::value, "start-native", "", "first_200_ms", "ms", 6, 3},
+    {"PSS at rest, supervisor and one worker", Derive::value, "memory-at-rest", "", "pss_mb", "MB", 8, 4},
+    {"small C guest - native hello, CPU per request", Derive::difference, "guest-c", "native-hello-post", cpu,
+     "us", 1.7, 1.0},
+    {"Rust std guest - native hello, CPU per request", Derive::difference, "guest-rust", "native-hello-post",
+     cpu, "us", 2.8, 1.5},
+    {"Rust std guest / nginx return 200, CPU per request", Derive::ratio, "guest-rust", "nginx-hello", cpu,
+     "", 1.5, 1.0},
+    {"C guest with 1 MiB of data / without", Derive::ratio, "guest-c-1mib", "guest-c", cpu, "", 1.2, 1.05},
+    {"exec to first 200, cached module - native", Derive::difference, "start-guest", "start-native",
+     "first_200_ms", "ms", 1.5, 0.6},
+    {"private memory per further program", Derive::value, "memory-per-program", "", "private_kb_per_program",
+     "KB", 16, 12},
+    {"benign p99 beside 2 loops - quiet", Derive::value, "fairness", "", "beside_2_p99_ms_over_quiet", "ms",
+     3, 1.2},
+    {"benign p99 beside 32 loops - quiet", Derive::value, "fairness", "", "beside_32_p99_ms_over_quiet", "ms",
+     3, 1.2},
+    {"benign max beside 2 loops - quiet", Derive::value, "fairness", "", "beside_2_max_ms_over_quiet", "ms",
+     15, 15},
+    {"benign max beside 32 loops - quiet", Derive::value, "fairness", "", "beside_32_max_ms_over_quiet", "ms",
+     15, 15},
+    {"guests asleep for 1 s: all done", Derive::value, "sleepers", "", "all_done_s", "s", 1.5, 1.1},
+    {"guests asleep for 1 s: private memory each", Derive::value, "sleepers", "", "private_kb_each", "KB", 64,
+     32},
+    {"SHA-256 chain, C guest / scalar native", Derive::value, "sha256-c", "", "guest_over_native", "", 1.4,
+     1.15},
+    {"SHA-256 chain, Rust guest / scalar native", Derive::value, "sha256-rust", "", "guest_over_native", "",
+     1.4, 1.15},
+};
+
+std::optional<double> measured(const Results& results, std::string_view arm, std::string_view value,
+                               std::size_t block) {
+  const auto blocks = results.find(std::string(arm));
+  if (blocks == results.end() || block >= blocks->second.size()) return std::nullopt;
+  const auto found = blocks->second[block].find(std::string(value));
+  if (found == blocks->second[block].end()) return std::nullopt;
+  return found->second;
+}
+
+}  // namespace
+
+std::span<const Figure> all_figures() {
+  return figures;
+}
+
+std::optional<Spread> figure_value(const Figure& figure, const Results& results) {
+  const auto blocks = results.find(std::string(figure.a));
+  if (blocks == results.end()) return std::nullopt;
+  std::vector<double> values;
+  for (std::size_t block = 0; block < blocks->second.size(); ++block) {
+    const auto a = measured(results, figure.a, figure.value, block);
+    const auto b = figure.derive == Derive::value ? a : measured(results, figure.b, figure.value, block);
+    if (!a || !b) continue;
+    values.push_back(figure.derive == Derive::value   ? *a
+                     : figure.derive == Derive::ratio ? *a / *b
+                                                      : *a - *b);
+  }
+  if (values.empty()) return std::nullopt;
+  return spread(values);
+}
+
+}  // namespace tollgate::bench

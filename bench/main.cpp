@@ -1,0 +1,190 @@
+// Starts tollgate and nginx side by side, loads each, and prints what each request cost.
+// docs/benchmarking.md.
+#include <fmt/format.h>
+#include <signal.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+#include <fstream>
+#include <random>
+#include <sstream>
+#include <stdexcept>
+
+#include "bench/arm.hpp"
+#include "bench/report.hpp"
+
+namespace tollgate::bench {
+namespace {
+
+constexpr unsigned blocks_full = 5;
+
+struct Options {
+  bool quick = false;
+  bool list = false;
+  std::vector<std::string> arms;
+  unsigned blocks = 0;  // 0: as the effort asks
+  std::uint64_t seed = 1;
+  std::string json_path;
+  std::string tollgate = TOLLGATE_BINARY;
+  std::string guests = TOLLGATE_SOURCE_DIR "/guests/out";
+};
+
+Programs find_programs(const Options& options) {
+  Programs programs{.tollgate = options.tollgate,
+                    .nginx = find_program("nginx"),
+                    .wrk = find_program("wrk"),
+                    .guests = options.guests,
+                    .own_guests = TOLLGATE_SOURCE_DIR "/bench/guests"};
+  if (::access(programs.tollgate.c_str(), X_OK) != 0) {
+    throw std::runtime_error("there is no " + programs.tollgate + ": run ./dev build");
+  }
+  if (programs.wrk.empty())
+    throw std::runtime_error("wrk is missing: apt-get install wrk (./dev bench does it)");
+  if (programs.nginx.empty()) {
+    throw std::runtime_error("nginx is missing: apt-get install nginx-light (./dev bench does it)");
+  }
+  return programs;
+}
+
+Arms chosen_arms(const Options& options) {
+  Arms arms = all_arms();
+  if (options.arms.empty()) return arms;
+  for (const std::string& name : options.arms) {
+    if (std::none_of(arms.begin(), arms.end(), [&name](const auto& arm) { return arm->name() == name; })) {
+      throw std::runtime_error("there is no arm " + name + ": see --list");
+    }
+  }
+  std::erase_if(arms, [&options](const auto& arm) {
+    return std::find(options.arms.begin(), options.arms.end(), arm->name()) == options.arms.end();
+  });
+  return arms;
+}
+
+std::string machine() {
+  utsname kernel{};
+  ::uname(&kernel);
+  std::string processor = "unknown processor";
+  std::ifstream cpuinfo("/proc/cpuinfo");
+  for (std::string line; std::getline(cpuinfo, line);) {
+    if (line.rfind("model name", 0) == 0) processor = line.substr(line.find(':') + 2);
+  }
+  return fmt::format("{}, {} cores, Linux {}", processor, ::sysconf(_SC_NPROCESSORS_ONLN), kernel.release);
+}
+
+std::string version(const Programs& programs, const Context& context) {
+  const Folder folder;
+  ChildProcess tollgate({programs.tollgate, "--version"}, context.placement.client,
+                        folder.path("version.err"));
+  ChildProcess nginx({"/bin/sh", "-c", programs.nginx + " -v 2>&1"}, context.placement.client,
+                     folder.path("nginx.err"));
+  std::string text = tollgate.read_all(std::chrono::seconds(5)) + nginx.read_all(std::chrono::seconds(5));
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  return text;
+}
+
+// One arm, once. Progress goes to stderr, so that stdout is the report alone.
+Measurement measure(Arm& arm, const Context& context, Run& run) {
+  try {
+    return arm.run(context);
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "  {} failed: {}\n", arm.name(), error.what());
+    run.failures[arm.name()] = error.what();
+    return {};
+  }
+}
+
+Run run_blocks(Arms arms, const Context& context, const Options& options) {
+  Run run{.seed = options.seed,
+          .blocks = options.blocks != 0 ? options.blocks
+                    : options.quick     ? 1
+                                        : blocks_full,
+          .version = version(context.programs, context),
+          .machine = machine()};
+  for (const auto& arm : arms) {
+    if (const auto reason = arm->unavailable(context)) run.skipped[arm->name()] = *reason;
+    run.abouts[arm->name()] = arm->about();
+  }
+  std::erase_if(arms, [&run](const auto& arm) { return run.skipped.contains(arm->name()); });
+  std::mt19937_64 random(options.seed);
+  const auto began = Clock::now();
+  for (unsigned block = 0; block < run.blocks; ++block) {
+    std::shuffle(arms.begin(), arms.end(), random);  // no arm always runs after the same other
+    for (std::size_t i = 0; i < arms.size(); ++i) {
+      const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(Clock::now() - began).count();
+      fmt::print(stderr, "[{:>4} s] block {}/{}, arm {}/{}: {}\n", seconds, block + 1, run.blocks, i + 1,
+                 arms.size(), arms[i]->name());
+      run.results[arms[i]->name()].push_back(measure(*arms[i], context, run));
+    }
+  }
+  return run;
+}
+
+int run_benchmark(const Options& options) {
+  Context context{.programs = find_programs(options),
+                  .placement = Placement::of_this_machine(),
+                  .effort = options.quick ? Effort::quick() : Effort::full()};
+  prefer_this_session();
+  pin_to(context.placement.client);
+  const Run run = run_blocks(chosen_arms(options), context, options);
+  fmt::print("{}", text_report(run));
+  if (!options.json_path.empty()) std::ofstream(options.json_path) << json_report(run);
+  return run.failures.empty() ? 0 : 1;
+}
+
+// A session of its own can only be made by a process that leads no group, as one started from a shell does:
+// so the benchmark is a child, and what ends us ends it.
+int run_in_child(const Options& options) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    try {
+      ::_exit([&options] {
+        const int code = run_benchmark(options);
+        std::fflush(nullptr);
+        return code;
+      }());
+    } catch (const std::exception& error) {
+      fmt::print(stderr, "tollgate_bench: {}\n", error.what());
+      ::_exit(2);
+    }
+  }
+  static volatile pid_t forward_to = child;
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+    ::signal(signal, [](int number) { ::kill(forward_to, number); });
+  }
+  int status = 0;
+  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+int list() {
+  for (const auto& arm : all_arms()) fmt::print("{:<20}{}\n", arm->name(), arm->about());
+  return 0;
+}
+
+}  // namespace
+}  // namespace tollgate::bench
+
+int main(int argc, char** argv) {
+  using namespace tollgate::bench;
+  Options options;
+  CLI::App app{"tollgate and nginx side by side: CPU per request, latency, start, memory, fairness"};
+  app.add_flag("--quick", options.quick, "One short block that only shows that everything works");
+  app.add_flag("--list", options.list, "Name the arms and end");
+  app.add_option("--arms", options.arms, "Only these, separated by commas")->delimiter(',');
+  app.add_option("--blocks", options.blocks,
+                 "Blocks; each measures every arm once, in random order (default 5)");
+  app.add_option("--seed", options.seed, "Seed of that order")->capture_default_str();
+  app.add_option("--json", options.json_path, "Write all measurements to this file");
+  app.add_option("--tollgate", options.tollgate, "The program to measure")->capture_default_str();
+  app.add_option("--guests", options.guests, "Folder of built guests")->capture_default_str();
+  app.footer(
+      "Examples:\n  ./dev bench\n  ./dev bench --arms native-hello,nginx-hello --blocks 3\n"
+      "  ./dev bench --quick --json result.json");
+  CLI11_PARSE(app, argc, argv);
+  return options.list ? list() : run_in_child(options);
+}

@@ -1,0 +1,24 @@
+// What a server costs with everything it started: its own process, its children, and theirs.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <vector>
+
+namespace tollgate::bench {
+
+// The root first, then all living descendants.
+std::vector<pid_t> tree_of(pid_t root);
+
+// CPU time (user + system) the tree has used so far: of living members to the nanosecond, of children they
+// have already waited for in clock ticks. The difference of two calls is what was used in between.
+std::int64_t cpu_nanoseconds(pid_t root);
+
+struct Memory {
+  std::uint64_t pss_bytes = 0;      // a page shared by n processes counts 1/n
+  std::uint64_t private_bytes = 0;  // mapped by nobody else
+};
+Memory memory_of_tree(pid_t root);
+
+}  // namespace tollgate::bench
