@@ -1,6 +1,7 @@
 // tollgate serve: reads the configuration and runs the supervisor.
 #include <fmt/format.h>
 #include <unistd.h>
+#include <wasmtime.h>
 
 #include <filesystem>
 #include <memory>
@@ -65,15 +66,17 @@ int serve(ServeOptions options) {
   }
   UniqueFd sink = open_nonblocking_sink(STDERR_FILENO);
   Log log("tollgate", sink ? sink.get() : STDERR_FILENO);
-  gateway::ServeEvents events;
-  events.listening = [print = options.print_routes](const std::vector<std::string>& addresses, const Config& config) {
+  gateway::SupervisorOptions supervisor;
+  supervisor.read_config = [options] { return read(options); };
+  supervisor.version = TOLLGATE_VERSION;
+  supervisor.engine_version = "wasmtime " WASMTIME_VERSION;
+  supervisor.listening = [print = options.print_routes](const std::vector<std::string>& addresses, const Config& config) {
     std::string lines;
     for (const std::string& address : addresses) lines += fmt::format("listening on http://{}\n", address);
     write_all(STDOUT_FILENO, lines);
     if (print) write_all(STDERR_FILENO, describe_routes(config, addresses.front()));
   };
-  const auto outcome = gateway::run_supervisor(
-      log, [options] { return read(options); }, std::move(events));
+  const auto outcome = gateway::run_supervisor(log, std::move(supervisor));
   if (outcome) return *outcome;
   write_all(STDERR_FILENO, fmt::format("tollgate: {}\n", outcome.error()));
   return exit_failed;

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 
 namespace tollgate::gateway {
 
@@ -17,6 +18,10 @@ inline constexpr std::chrono::milliseconds drain_grace{200};
 // Programs a packet carries: a few, since the kernel bounds descriptors under way and a manifest is some 500 bytes.
 inline constexpr std::size_t programs_per_packet_max = 16;
 inline constexpr std::size_t directories_per_packet_max = 16;
+// Upstream names with their addresses, a few hundred bytes each.
+inline constexpr std::size_t upstreams_per_packet_max = 64;
+// The names of a new table are asked again at their time; in between the supervisor looks no more often than this.
+inline constexpr std::chrono::milliseconds resolve_pause_min{1'000};
 
 // A worker's reason for refusing a table, in a packet.
 inline constexpr std::size_t refusal_bytes_max = 8 * 1024;
@@ -28,6 +33,9 @@ inline constexpr std::chrono::milliseconds backoff_first{500};
 inline constexpr std::chrono::milliseconds backoff_max{30'000};
 // A route that was running in that many crashes is answered with 503 until the next reload.
 inline constexpr unsigned crashes_before_quarantine = 3;
+
+// Scrapers and probes; each has its own connection, and nobody else has business there.
+inline constexpr std::uint32_t admin_connections_max = 64;
 
 // The kill port: what its one client may take to read the answer.
 inline constexpr std::chrono::milliseconds kill_port_linger{1'000};

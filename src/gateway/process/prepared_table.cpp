@@ -10,6 +10,7 @@
 
 #include "gateway/config_json.hpp"
 #include "gateway/log_sink.hpp"
+#include "gateway/process/lockdown.hpp"
 #include "gateway/process/memory_file.hpp"
 
 namespace tollgate::gateway {
@@ -23,8 +24,8 @@ void for_each_guest(const Config& config, Each&& each) {
   }
 }
 
-expected<std::vector<PreparedDirectory>, std::string> open_directories(const Config& config) {
-  std::vector<PreparedDirectory> opened;
+expected<std::vector<TableDirectory>, std::string> open_directories(const Config& config) {
+  std::vector<TableDirectory> opened;
   for (const std::string& host : directories_of(config)) {
     UniqueFd fd(::open(host.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
     if (!fd) return unexpected(fmt::format("dirs: {}: {}", host, strerror(errno)));
@@ -50,10 +51,13 @@ std::vector<std::string> directories_of(const Config& config) {
 }
 
 expected<std::shared_ptr<const PreparedTable>, std::string> prepare_table(std::uint64_t generation, Config config,
-                                                                          std::vector<PreparedProgram> programs) {
+                                                                          std::vector<TableProgram> programs) {
   auto table = std::make_shared<PreparedTable>();
   table->generation = generation;
   table->programs = std::move(programs);
+  auto identity = worker_identity(config.user);
+  if (!identity) return unexpected(identity.error());
+  table->identity = *identity;
   auto directories = open_directories(config);
   if (!directories) return unexpected(directories.error());
   table->directories = std::move(*directories);

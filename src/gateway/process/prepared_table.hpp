@@ -3,22 +3,24 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/expected.hpp"
 #include "base/unique_fd.hpp"
 #include "gateway/config.hpp"
+#include "gateway/process/messages.hpp"
 #include "sandbox/bundle.hpp"
 
 namespace tollgate::gateway {
 
-struct PreparedProgram {
+struct TableProgram {
   std::string module;  // path, as the routes name it
   sandbox::BundleFds bundle;
 };
 
-struct PreparedDirectory {
+struct TableDirectory {
   std::string host;
   UniqueFd fd;
 };
@@ -26,16 +28,17 @@ struct PreparedDirectory {
 struct PreparedTable {
   std::uint64_t generation = 0;
   Config config;
+  std::optional<message::Identity> identity;  // whom the workers that serve it become
   UniqueFd content;  // `config` as JSON, in a memory file
   UniqueFd access_log;
-  std::vector<PreparedProgram> programs;
-  std::vector<PreparedDirectory> directories;
+  std::vector<TableProgram> programs;
+  std::vector<TableDirectory> directories;
 };
 
-// What preparing opens by itself: directories, and the access log if it is a file. `programs` come from the
+// What preparing looks up and opens by itself: the workers' user, directories, and the access log if it is a file. `programs` come from the
 // program store. The error names the path and the reason.
 expected<std::shared_ptr<const PreparedTable>, std::string> prepare_table(std::uint64_t generation, Config config,
-                                                                          std::vector<PreparedProgram> programs);
+                                                                          std::vector<TableProgram> programs);
 
 // Each path once: the modules the routes need, and the directories they grant.
 std::vector<std::string> modules_of(const Config& config);

@@ -55,4 +55,11 @@ expected<std::vector<RouteSlots::Reused>, std::string> RouteSlots::assign(std::v
   return reused;
 }
 
+std::vector<NamedSlot> RouteSlots::all() const {
+  std::vector<NamedSlot> slots;
+  slots.reserve(owners_.size());
+  for (const auto& [name, owner] : owners_) slots.push_back({name, owner.slot});
+  return slots;
+}
+
 }  // namespace tollgate::gateway

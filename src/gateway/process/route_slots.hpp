@@ -12,6 +12,7 @@
 #include "base/expected.hpp"
 #include "gateway/config.hpp"
 #include "gateway/shared_memory.hpp"
+#include "gateway/stats_totals.hpp"
 
 namespace tollgate::gateway {
 
@@ -28,6 +29,9 @@ class RouteSlots {
   // Sets Route::slot of every route of a table that is about to be offered. The slots of the table that serves
   // meanwhile are not touched.
   expected<std::vector<Reused>, std::string> assign(std::vector<Route>& routes, std::span<const Route> serving);
+
+  // Every name that has a slot, also of routes that are gone.
+  std::vector<NamedSlot> all() const;
 
  private:
   struct Owner {

@@ -11,8 +11,8 @@
 #pragma once
 
 #include <functional>
-#include <memory>
 #include <string>
+#include <vector>
 
 #include "base/expected.hpp"
 #include "base/log.hpp"
@@ -20,18 +20,20 @@
 
 namespace tollgate::gateway {
 
-// Reads the configuration; called at start and at each reload, there on a thread of its own. The error is complete
-// and readable, perhaps of several lines.
-using ConfigSource = std::function<expected<Config, std::string>()>;
+struct SupervisorOptions {
+  // Reads the configuration; called at start and at each reload, there on a thread of its own. The error is complete
+  // and readable, perhaps of several lines.
+  std::function<expected<Config, std::string>()> read_config;
 
-// What serve prints besides its log, on the supervisor's standard streams.
-struct ServeEvents {
   // Every worker has loaded every handler. Actual addresses, in the order of the configuration.
   std::function<void(const std::vector<std::string>& addresses, const Config& config)> listening;
+
+  std::string version;         // of tollgate, for the metrics
+  std::string engine_version;
 };
 
 // Runs the gateway until it is told to stop. Gives the exit code: 0 after a drain, 1 when it was ended at once. The
 // error is why it could not start.
-expected<int, std::string> run_supervisor(Log& log, ConfigSource source, ServeEvents events);
+expected<int, std::string> run_supervisor(Log& log, SupervisorOptions options);
 
 }  // namespace tollgate::gateway

@@ -14,13 +14,13 @@ namespace {
 using Result = expected<void, std::string>;
 
 Task<Result> send_programs(WorkerProcess& worker, const PreparedTable& table) {
-  std::span<const PreparedProgram> left(table.programs);
+  std::span<const TableProgram> left(table.programs);
   while (!left.empty()) {
     const auto batch = left.first(std::min(left.size(), programs_per_packet_max));
     left = left.subspan(batch.size());
     message::Programs programs{.generation = table.generation};
     std::vector<int> fds;
-    for (const PreparedProgram& program : batch) {
+    for (const TableProgram& program : batch) {
       programs.entries.push_back({program.module, program.bundle.manifest});
       fds.push_back(program.bundle.code.get());
       if (program.bundle.manifest.image_bytes > 0) fds.push_back(program.bundle.image.get());
@@ -33,13 +33,13 @@ Task<Result> send_programs(WorkerProcess& worker, const PreparedTable& table) {
 }
 
 Task<Result> send_directories(WorkerProcess& worker, const PreparedTable& table) {
-  std::span<const PreparedDirectory> left(table.directories);
+  std::span<const TableDirectory> left(table.directories);
   while (!left.empty()) {
     const auto batch = left.first(std::min(left.size(), directories_per_packet_max));
     left = left.subspan(batch.size());
     message::Directories directories{.generation = table.generation};
     std::vector<int> fds;
-    for (const PreparedDirectory& directory : batch) {
+    for (const TableDirectory& directory : batch) {
       directories.hosts.push_back(directory.host);
       fds.push_back(directory.fd.get());
     }

@@ -59,6 +59,11 @@ Task<> WorkerCrew::switch_to_current() {
   co_await switching.wait();
 }
 
+Task<> WorkerCrew::tell(message::Upstreams changed) {
+  const auto slots = slots_;
+  for (const auto& slot : slots) co_await slot->tell(changed);
+}
+
 void WorkerCrew::keep(TaskGroup& keepers) {
   for (const auto& slot : slots_) {
     if (slot->pid() >= 0) keepers.spawn(keep_slot(slot));

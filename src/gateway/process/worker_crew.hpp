@@ -24,6 +24,8 @@ class WorkerCrew {
   Task<Result> offer(std::shared_ptr<const PreparedTable> table);
   Task<> switch_to_current();
 
+  Task<> tell(message::Upstreams changed);
+
   // Restarts whoever ends, as tasks of `keepers`, which must be waited for after retire() or abandon().
   void keep(TaskGroup& keepers);
   Task<> retire(std::chrono::milliseconds limit);

@@ -39,16 +39,34 @@ Task<WorkerSlot::Result> WorkerSlot::start_process(std::shared_ptr<const Prepare
   segments_.emplace(std::move(*segments));
   process_ = std::move(*process);
   context_.observer.worker_started(*segments_);
-  const message::Message start(message::Start{.worker = index_, .identity = context_.identity});
+  const message::Message start(message::Start{.worker = index_, .identity = table->identity});
   const std::vector<int> fds{context_.counts.fd(), segments_->mark_fd(), segments_->stats_fd()};
   auto sent = co_await send_message(*process_, start, fds);
   if (!sent) co_return sent;
-  co_return co_await offer_table(process_, std::move(table), listeners_);
+  co_return co_await offer_to(process_, std::move(table), listeners_);
 }
 
 Task<WorkerSlot::Result> WorkerSlot::offer(std::shared_ptr<const PreparedTable> table) {
   if (state_ != State::serving) co_return Result{};
-  co_return co_await offer_table(process_, std::move(table), OfferedListeners{});
+  co_return co_await offer_to(process_, std::move(table), OfferedListeners{});
+}
+
+// Addresses first: the table may need names the worker has not heard of.
+Task<WorkerSlot::Result> WorkerSlot::offer_to(std::shared_ptr<WorkerProcess> process,
+                                              std::shared_ptr<const PreparedTable> table, OfferedListeners listeners) {
+  for (message::Upstreams& known : context_.upstreams.known()) {
+    const message::Message message(std::move(known));
+    auto sent = co_await send_message(*process, message, {});
+    if (!sent) co_return sent;
+  }
+  co_return co_await offer_table(process, std::move(table), std::move(listeners));
+}
+
+Task<> WorkerSlot::tell(message::Upstreams changed) {
+  const auto process = process_;
+  if (state_ != State::serving || !process) co_return;
+  const message::Message message(std::move(changed));
+  co_await send_message(*process, message, {});
 }
 
 Task<> WorkerSlot::switch_to_current() {
@@ -67,7 +85,7 @@ Task<WorkerSlot::Result> WorkerSlot::switch_or_load(std::shared_ptr<const Prepar
   const auto process = process_;
   auto switched = co_await switch_table(process, table->generation);
   if (switched) co_return switched;
-  auto loaded = co_await offer_table(process, table, OfferedListeners{});
+  auto loaded = co_await offer_to(process, table, OfferedListeners{});
   if (!loaded) co_return loaded;
   co_return co_await switch_table(process, table->generation);
 }
@@ -85,7 +103,7 @@ Task<WorkerSlot::Result> WorkerSlot::load_current() {
     if (!loaded) break;
     if (table == context_.current) break;
     table = context_.current;
-    loaded = co_await offer_table(process_, table, OfferedListeners{});
+    loaded = co_await offer_to(process_, table, OfferedListeners{});
   }
   co_return loaded;
 }

@@ -15,6 +15,7 @@
 #include "gateway/process/prepared_table.hpp"
 #include "gateway/process/shared_segments.hpp"
 #include "gateway/process/table_offer.hpp"
+#include "gateway/process/upstream_names.hpp"
 #include "gateway/process/worker_process.hpp"
 
 namespace tollgate::gateway {
@@ -34,7 +35,7 @@ struct SlotContext {
   Log& log;
   SharedCountsSegment counts;
   WorkerObserver& observer;
-  std::optional<message::Identity> identity;     // whom workers become
+  const UpstreamNames& upstreams;
   std::shared_ptr<const PreparedTable> current;  // the table that serves
   Quarantine quarantine;
 };
@@ -53,6 +54,8 @@ class WorkerSlot {
   // To the table that SlotContext::current names now. A process that cannot is killed, and the next one loads it.
   Task<> switch_to_current();
   Task<> discard(std::uint64_t generation);
+  // Tells a process that serves; one that starts learns it anyway.
+  Task<> tell(message::Upstreams changed);
 
   // Restarts the process whenever it ends; completes after retire() or abandon(), when it has ended.
   Task<> keep();
@@ -70,6 +73,8 @@ class WorkerSlot {
 
   Task<Result> start_process(std::shared_ptr<const PreparedTable> table);
   Task<Result> load_current();
+  Task<Result> offer_to(std::shared_ptr<WorkerProcess> process, std::shared_ptr<const PreparedTable> table,
+                        OfferedListeners listeners);
   Task<Result> switch_or_load(std::shared_ptr<const PreparedTable> table);
   Task<> restart();
   Task<> pause(std::chrono::milliseconds delay);

@@ -1,0 +1,36 @@
+// The admin address, served by the supervisor on a listener of its own.
+//
+// Threads: the supervisor's event loop.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/expected.hpp"
+#include "base/timer_wheel.hpp"
+#include "gateway/admin.hpp"
+#include "http/server.hpp"
+
+namespace tollgate::gateway {
+
+class AdminServer {
+ public:
+  // `source` outlives it.
+  static expected<std::unique_ptr<AdminServer>, std::string> open(EventLoop& loop, const AdminSource& source,
+                                                                  const std::string& address);
+
+  AdminServer(EventLoop& loop, const AdminSource& source);
+
+  const std::string& address() const { return address_; }  // with the real port
+
+  // Stops accepting and answers what has begun; destroy it after that.
+  Task<> close();
+
+ private:
+  TimerWheel wheel_;
+  Admin admin_;
+  http::Server server_;
+  std::string address_;
+};
+
+}  // namespace tollgate::gateway

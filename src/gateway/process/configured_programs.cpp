@@ -1,0 +1,73 @@
+#include "gateway/process/configured_programs.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "sandbox/engine_fingerprint.hpp"
+#include "sandbox/program_preparation.hpp"
+
+namespace tollgate::gateway {
+namespace {
+
+// A module that several routes name may need as much memory as the most generous of them allows.
+std::map<std::string, std::uint64_t> memory_by_module(const Config& config) {
+  std::map<std::string, std::uint64_t> memory;
+  const auto add = [&memory](const WasmBackend& wasm, const Route& route) {
+    std::uint64_t& bytes = memory[wasm.module];
+    bytes = std::max(bytes, route.limits.memory_bytes);
+  };
+  for (const Route& route : config.routes) {
+    if (const auto* wasm = std::get_if<WasmBackend>(&route.backend)) add(*wasm, route);
+    if (route.transform) add(*route.transform, route);
+  }
+  return memory;
+}
+
+}  // namespace
+
+expected<void, std::string> ConfiguredPrograms::open_store(const std::string& folder) {
+  const std::string wanted = folder.empty() ? sandbox::default_program_folder() : folder;
+  if (store_ && folder_ == wanted) return {};
+  auto store = sandbox::ProgramStore::open(wanted);
+  if (store) {
+    store_.emplace(std::move(*store));
+    folder_ = wanted;
+    return {};
+  }
+  if (!folder.empty()) return unexpected(fmt::format("cache_dir: {}", store.error()));
+  log_.warning("compiled programs are not kept: {}", store.error());
+  store_.reset();
+  return {};
+}
+
+expected<std::vector<TableProgram>, std::string> ConfiguredPrograms::open(const Config& config) {
+  std::vector<TableProgram> programs;
+  const auto memory = memory_by_module(config);
+  if (memory.empty()) return programs;
+  if (auto opened = open_store(config.cache_dir); !opened) return unexpected(opened.error());
+  if (engine_.empty()) {
+    auto engine = sandbox::engine_fingerprint();
+    if (!engine) return unexpected(engine.error());
+    engine_ = std::move(*engine);
+  }
+  sandbox::ProgramPreparation preparation(store_ ? &*store_ : nullptr, engine_, {});
+  for (const auto& [module, memory_bytes_max] : memory) preparation.add(module, memory_bytes_max);
+  preparation.finish();
+
+  std::string failures;
+  for (sandbox::PreparedProgram& prepared : preparation.take()) {
+    if (!prepared.warning.empty()) log_.warning("{}: {}", prepared.path, prepared.warning);
+    if (prepared.bundle) {
+      programs.push_back({std::move(prepared.path), std::move(*prepared.bundle)});
+    } else {
+      failures += fmt::format("{}{}: {}", failures.empty() ? "" : "\n", prepared.path, prepared.bundle.error());
+    }
+  }
+  if (!failures.empty()) return unexpected(std::move(failures));
+  return programs;
+}
+
+}  // namespace tollgate::gateway

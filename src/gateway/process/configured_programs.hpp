@@ -1,0 +1,35 @@
+// From a configuration to the compiled programs its routes need: out of the cache, or compiled in children.
+//
+// Threads: any one at a time; blocks while children compile.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/expected.hpp"
+#include "base/log.hpp"
+#include "gateway/config.hpp"
+#include "gateway/process/prepared_table.hpp"
+#include "sandbox/program_store.hpp"
+
+namespace tollgate::gateway {
+
+class ConfiguredPrograms {
+ public:
+  explicit ConfiguredPrograms(Log& log) : log_(log) {}
+
+  // Each distinct module once; nothing is touched when there is none. The error has a line per module that cannot be
+  // used: its path and the reason.
+  expected<std::vector<TableProgram>, std::string> open(const Config& config);
+
+ private:
+  expected<void, std::string> open_store(const std::string& folder);
+
+  Log& log_;
+  std::string engine_;  // its fingerprint, once known
+  std::string folder_;  // of store_
+  std::optional<sandbox::ProgramStore> store_;
+};
+
+}  // namespace tollgate::gateway

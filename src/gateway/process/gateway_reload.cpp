@@ -1,0 +1,121 @@
+// Reading the configuration, at start and again.
+#include <utility>
+
+#include "gateway/process/cpu_count.hpp"
+#include "gateway/process/gateway_supervisor.hpp"
+#include "gateway/process/lockdown.hpp"
+#include "gateway/process/run_in_thread.hpp"
+
+namespace tollgate::gateway {
+namespace {
+
+constexpr const char* stopping = "the gateway is stopping";
+
+// Whether the workers that run may serve `next`: it needs no right they do not have.
+bool same_rights(const Config& serving, const Config& next) {
+  return serving.listen == next.listen && serving.workers == next.workers && serving.user == next.user &&
+         serving.connections == next.connections && directories_of(serving) == directories_of(next);
+}
+
+}  // namespace
+
+expected<GatewaySupervisor::Read, std::string> GatewaySupervisor::read() {
+  auto config = options_.read_config();
+  if (!config) return unexpected(config.error());
+  if (config->workers == 0) config->workers = usable_cpus();
+  auto programs = programs_.open(*config);
+  if (!programs) return unexpected(programs.error());
+  return Read{std::move(*config), std::move(*programs)};
+}
+
+expected<GatewaySupervisor::Table, std::string> GatewaySupervisor::prepare(Read read) {
+  const auto serving = context_.current;
+  auto reused = route_slots_.assign(
+      read.config.routes, serving ? std::span<const Route>(serving->config.routes) : std::span<const Route>());
+  if (!reused) return unexpected(reused.error());
+  stats_.reuse(*reused);
+  return prepare_table(++generation_, std::move(read.config), std::move(read.programs));
+}
+
+Task<> GatewaySupervisor::reload() {
+  const auto result = co_await reload_once();
+  if (result) {
+    stats_.reloaded();
+    context_.log.info("reloaded {} routes", context_.current->config.routes.size());
+  } else {
+    stats_.reload_refused();
+    context_.log.error("reload refused, the old configuration serves on: {}", result.error());
+  }
+  // One that was asked for meanwhile starts when this task has ended.
+  asio::post(loop_, [this] { woken_.cancel(); });
+}
+
+Task<GatewaySupervisor::Result> GatewaySupervisor::reload_once() {
+  auto read_now = co_await run_in_thread(loop_, [this] { return read(); });
+  if (!read_now) co_return unexpected(read_now.error());
+  auto table = prepare(std::move(*read_now));
+  if (!table) co_return unexpected(table.error());
+  const auto serving = context_.current;
+  const Config& config = (*table)->config;
+  OwnPorts own_ports;
+  if (auto opened = open_own_ports(config, &serving->config, own_ports); !opened) co_return opened;
+  co_await upstreams_.learn(config);
+  if (stop_ != Stop::no) co_return unexpected(std::string(stopping));
+
+  Result result;
+  if (same_rights(serving->config, config)) {
+    result = co_await reload_in_place(*table);
+  } else {
+    result = co_await replace_workers(*table);
+  }
+  if (!result) co_return result;
+  auto old_admin = own_ports.admin || !config.admin ? std::move(admin_) : nullptr;
+  adopt_own_ports(config, std::move(own_ports));
+  if (old_admin) co_await old_admin->close();
+  upstreams_.keep(config);
+  co_return result;
+}
+
+Task<GatewaySupervisor::Result> GatewaySupervisor::reload_in_place(Table table) {
+  auto offered = co_await crew_->offer(table);
+  if (!offered) co_return offered;
+  if (stop_ != Stop::no) co_return unexpected(std::string(stopping));
+  now_serving(std::move(table));
+  co_await crew_->switch_to_current();
+  co_return Result{};
+}
+
+// The new workers have all loaded the table before the first of them serves; then the old ones drain.
+Task<GatewaySupervisor::Result> GatewaySupervisor::replace_workers(Table table) {
+  const Config& config = table->config;
+  const auto workers_before = static_cast<unsigned>(crew_->size());
+  auto listeners = ListenerSet::open(config.listen, config.workers, &*listeners_);
+  if (!listeners) co_return unexpected(listeners.error());
+  auto crew = std::make_unique<WorkerCrew>(context_, config.workers, *listeners);
+  auto started = co_await crew->start(table);
+  if (started && stop_ != Stop::no) started = unexpected(std::string(stopping));
+  if (started) started = listeners->activate();
+  if (!started) {
+    crew->abandon();
+    crew->keep(keepers_);
+    if (listeners_) listeners_->shrink(workers_before);
+    co_return started;
+  }
+  now_serving(table);
+  co_await crew->switch_to_current();
+  crew->keep(keepers_);
+  std::swap(crew_, crew);
+  listeners_ = std::move(*listeners);
+  co_await crew->retire(config.drain);
+  listeners_->shrink(config.workers);
+  co_return Result{};
+}
+
+// A reload is the operator's word that things are in order again.
+void GatewaySupervisor::now_serving(Table table) {
+  context_.current = std::move(table);
+  context_.quarantine.lift();
+  for (const Route& route : routes()) context_.counts.counts().routes[route.slot].quarantined = 0;
+}
+
+}  // namespace tollgate::gateway

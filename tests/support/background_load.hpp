@@ -1,0 +1,44 @@
+// Keep-alive clients that ask one target over and over, each on its own thread, while a test does something to the
+// gateway. A lost connection is opened again; every request that got no whole answer is counted as lost.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace tollgate::testing {
+
+class BackgroundLoad {
+ public:
+  struct Counts {
+    std::map<std::string, std::uint64_t> answers;  // by "STATUS body"
+    std::uint64_t lost = 0;
+    std::uint64_t refused = 0;  // connections
+    std::uint64_t total() const;
+  };
+
+  BackgroundLoad(std::uint16_t port, std::string target, unsigned clients);
+  ~BackgroundLoad();
+
+  std::uint64_t answered() const { return answered_.load(); }
+  // Waits until that many more have been answered; false after five seconds.
+  bool wait_for_answers(std::uint64_t more) const;
+  Counts stop();
+
+ private:
+  void run();
+
+  std::uint16_t port_;
+  std::string request_;
+  std::atomic<bool> stopping_{false};
+  std::atomic<std::uint64_t> answered_{0};
+  std::mutex mutex_;
+  Counts counts_;
+  std::vector<std::thread> clients_;
+};
+
+}  // namespace tollgate::testing

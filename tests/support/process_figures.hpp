@@ -1,0 +1,25 @@
+// What /proc tells about a process.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <string>
+
+namespace tollgate::testing {
+
+struct ProcessFigures {
+  std::size_t descriptors = 0;
+  std::size_t mappings = 0;
+  std::uint64_t pss_kib = 0;
+  std::uint64_t private_kib = 0;
+};
+
+ProcessFigures figures_of(pid_t pid);
+
+// The value after "NAME:" in /proc/PID/status, without surrounding blanks.
+std::string status_value(pid_t pid, const std::string& name);
+// The soft and hard limit of that row of /proc/PID/limits, e.g. "Max core file size".
+std::string limit_row(pid_t pid, const std::string& name);
+
+}  // namespace tollgate::testing
