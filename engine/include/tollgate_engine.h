@@ -80,6 +80,9 @@ typedef struct tollgate_compiled tollgate_compiled_t;
 wasmtime_error_t *tollgate_engine_compile(const wasm_engine_t *engine, const tollgate_compile_input_t *input,
                                           tollgate_compiled_t **out);
 
+/* The same without compiling: the view's code is the rewritten module. For tests and fuzzing. */
+wasmtime_error_t *tollgate_rewrite(const tollgate_compile_input_t *input, tollgate_compiled_t **out);
+
 /* Views into the compiled module, valid until it is deleted. Memory sizes are in pages of 64 KiB. */
 typedef struct tollgate_compiled_view {
   const uint8_t *code; /* for tollgate_engine_load, from offset 0 of a file; bytes after it in the file do no harm */

@@ -62,30 +62,37 @@ pub fn compile(
     functions: &HostFunctions,
     memory_bytes_max: u64,
 ) -> Result<tollgate_compiled_t> {
-    let rewritten =
-        rewrite(wasm, functions, memory_bytes_max).map_err(|Refusal(sentence)| Error::msg(sentence))?;
+    let rewritten = rewrite(wasm, functions, memory_bytes_max).map_err(into_error)?;
     let code = engine
         .precompile_module(&rewritten.wasm)
         .map_err(|error| format_err!("could not be compiled: {error:#}"))?;
-    let Rewritten { image, entry, has_start, memory_pages_min, memory_pages_max, .. } = rewritten;
-    let runs = image.runs();
-    let run_views = runs
-        .iter()
-        .map(|run| tollgate_image_run_t {
+    Ok(tollgate_compiled_t::new(code, rewritten))
+}
+
+fn into_error(Refusal(sentence): Refusal) -> Error {
+    Error::msg(sentence)
+}
+
+impl tollgate_compiled_t {
+    fn new(code: Vec<u8>, rewritten: Rewritten) -> tollgate_compiled_t {
+        let Rewritten { image, entry, has_start, memory_pages_min, memory_pages_max, .. } = rewritten;
+        let runs = image.runs();
+        let view = |run: &Run| tollgate_image_run_t {
             offset: run.offset,
             bytes: run.bytes.as_ptr(),
             length: run.bytes.len(),
-        })
-        .collect();
-    Ok(tollgate_compiled_t {
-        code,
-        _runs: runs,
-        run_views,
-        entry,
-        has_start,
-        memory_pages_min,
-        memory_pages_max,
-    })
+        };
+        let run_views = runs.iter().map(view).collect();
+        tollgate_compiled_t {
+            code,
+            _runs: runs,
+            run_views,
+            entry,
+            has_start,
+            memory_pages_min,
+            memory_pages_max,
+        }
+    }
 }
 
 /// # Safety
@@ -103,18 +110,59 @@ unsafe fn text<'a>(bytes: *const c_char, length: usize) -> Result<&'a str> {
 
 /// # Safety
 /// As the header says of `tollgate_engine_compile`.
+unsafe fn host_functions(input: &tollgate_compile_input_t) -> Result<HostFunctions> {
+    let mut functions = HostFunctions::default();
+    for function in unsafe { slice(input.functions, input.functions_count) } {
+        let name = unsafe { text(function.name, function.name_bytes) }?;
+        functions.add(name, unsafe { text(function.signature, function.signature_bytes) }?);
+    }
+    Ok(functions)
+}
+
+/// # Safety
+/// As the header says of `tollgate_engine_compile`.
 unsafe fn compile_input(
     engine: &wasm_engine_t,
     input: &tollgate_compile_input_t,
 ) -> Result<tollgate_compiled_t> {
-    let mut functions = HostFunctions::default();
-    for function in unsafe { slice(input.functions, input.functions_count) } {
-        functions.add(unsafe { text(function.name, function.name_bytes) }?, unsafe {
-            text(function.signature, function.signature_bytes)
-        }?);
-    }
+    let functions = unsafe { host_functions(input) }?;
     let wasm = unsafe { slice(input.wasm, input.wasm_bytes) };
     compile(engine_of(engine), wasm, &functions, input.memory_bytes_max)
+}
+
+/// # Safety
+/// As the header says of `tollgate_engine_compile`.
+unsafe fn rewrite_input(input: &tollgate_compile_input_t) -> Result<tollgate_compiled_t> {
+    let functions = unsafe { host_functions(input) }?;
+    let wasm = unsafe { slice(input.wasm, input.wasm_bytes) };
+    let mut rewritten = rewrite(wasm, &functions, input.memory_bytes_max).map_err(into_error)?;
+    let module = std::mem::take(&mut rewritten.wasm);
+    Ok(tollgate_compiled_t::new(module, rewritten))
+}
+
+fn hand_out(
+    result: Result<tollgate_compiled_t>,
+    out: &mut *mut tollgate_compiled_t,
+) -> *mut wasmtime_error_t {
+    match result {
+        Ok(compiled) => {
+            *out = Box::into_raw(Box::new(compiled));
+            std::ptr::null_mut()
+        }
+        Err(error) => {
+            *out = std::ptr::null_mut();
+            into_c_error(error)
+        }
+    }
+}
+
+/// See the header.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tollgate_rewrite(
+    input: &tollgate_compile_input_t,
+    out: &mut *mut tollgate_compiled_t,
+) -> *mut wasmtime_error_t {
+    hand_out(unsafe { rewrite_input(input) }, out)
 }
 
 /// See the header.
@@ -124,14 +172,7 @@ pub unsafe extern "C" fn tollgate_engine_compile(
     input: &tollgate_compile_input_t,
     out: &mut *mut tollgate_compiled_t,
 ) -> *mut wasmtime_error_t {
-    *out = std::ptr::null_mut();
-    match unsafe { compile_input(engine, input) } {
-        Ok(compiled) => {
-            *out = Box::into_raw(Box::new(compiled));
-            std::ptr::null_mut()
-        }
-        Err(error) => into_c_error(error),
-    }
+    hand_out(unsafe { compile_input(engine, input) }, out)
 }
 
 /// See the header.

@@ -15,10 +15,12 @@ inline constexpr int exit_usage = 2;
 // `exit_code` outlives the application.
 void add_serve(CLI::App& app, int& exit_code);
 void add_check(CLI::App& app, int& exit_code);
+void add_compile(CLI::App& app, int& exit_code);
 
 inline constexpr void (*const commands[])(CLI::App& app, int& exit_code) = {
     add_serve,
     add_check,
+    add_compile,
 };
 
 }  // namespace tollgate::cli

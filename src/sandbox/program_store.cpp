@@ -18,6 +18,7 @@
 
 #include "sandbox/bundle_file.hpp"
 #include "sandbox/sha256.hpp"
+#include "sandbox/sparse_file.hpp"
 
 namespace tollgate::sandbox {
 namespace {
@@ -25,7 +26,6 @@ namespace {
 constexpr std::string_view entry_suffix = ".cwasm";
 constexpr std::string_view temporary_prefix = ".new-";
 constexpr std::chrono::hours temporary_age_max{1};  // older ones belong to nobody any more
-constexpr std::size_t copy_block_bytes = 256u << 10;
 
 std::string system_reason() {
   return std::strerror(errno);
@@ -40,38 +40,6 @@ bool only_ours(const struct stat& status) {
 std::string key_digest(const ProgramKey& key) {
   const std::string text = fmt::format("{}\n{}\nformat {}", key.module_digest, key.engine, manifest_format);
   return sha256_hex({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
-}
-
-bool copy_extent(int from, int to, off_t at, off_t end) {
-  std::vector<char> block(copy_block_bytes);
-  while (at < end) {
-    const std::size_t wanted = std::min(block.size(), static_cast<std::size_t>(end - at));
-    const ssize_t count = ::pread(from, block.data(), wanted, at);
-    if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) return false;
-    for (ssize_t done = 0; done < count;) {
-      const ssize_t written = ::pwrite(to, block.data() + done, static_cast<std::size_t>(count - done),
-                                       at + static_cast<off_t>(done));
-      if (written < 0 && errno == EINTR) continue;
-      if (written <= 0) return false;
-      done += written;
-    }
-    at += count;
-  }
-  return true;
-}
-
-// Copies what has content; holes stay holes.
-bool copy_sparse(int from, int to, off_t size) {
-  for (off_t at = 0; at < size;) {
-    const off_t data = ::lseek(from, at, SEEK_DATA);
-    if (data < 0) break;  // ENXIO: nothing but a hole up to the end
-    const off_t hole = ::lseek(from, data, SEEK_HOLE);
-    const off_t end = hole < 0 ? size : std::min(hole, size);
-    if (!copy_extent(from, to, data, end)) return false;
-    at = end;
-  }
-  return ::ftruncate(to, size) == 0;
 }
 
 struct Entry {
