@@ -207,6 +207,18 @@ TEST_F(Dispatching, quarantined_routes_are_503_with_retry_after) {
   EXPECT_EQ(again.response.status(), 200);
 }
 
+TEST_F(Dispatching, a_table_that_cannot_be_loaded_names_the_route_and_the_reason) {
+  auto config = read_config(
+      "[[route]]\npath = \"/a\"\nnative = \"hello\"\n"
+      "[[route]]\npath = \"/b\"\nwasm = \"gone.wasm\"\n",
+      "/t.toml", process_environment(), NamedFiles::not_looked_at);
+  ASSERT_TRUE(config);
+  const auto loaded = LoadedTable::load(*std::move(config), {}, services_);
+  ASSERT_FALSE(loaded);
+  EXPECT_THAT(loaded.error(), ::testing::StartsWith("route /b: "));
+  EXPECT_THAT(loaded.error(), ::testing::HasSubstr("/gone.wasm"));
+}
+
 TEST_F(Dispatching, requests_in_flight_keep_the_table_they_were_matched_in) {
   TableLease first = load(table);
   Dispatcher dispatcher(services_, first);
