@@ -121,7 +121,8 @@ Task<ClientFailure> ClientConnection::flush(Duration timeout) {
 
 ClientConnection::Progress ClientConnection::read_head() {
   using State = ResponseParser::State;
-  if (parser_.state() == State::complete && parser_.is_interim() && interim_responses_ > 0) parser_.start(method_);
+  if (parser_.state() == State::complete && parser_.is_interim() && interim_responses_ > 0)
+    parser_.start(method_);
   while (unread_begin_ < unread_end_) {
     const ResponseParser::Fed fed =
         parser_.feed({buffer_.get() + unread_begin_, unread_end_ - unread_begin_});
@@ -140,7 +141,8 @@ ClientConnection::Progress ClientConnection::read_head() {
   }
   if (failure_ != ClientFailure::none) return Progress::failed;
   if (!ended_) return Progress::more;
-  fail(heard_anything_ && parser_.feed_end() == State::refused ? ClientFailure::response : ClientFailure::closed);
+  fail(heard_anything_ && parser_.feed_end() == State::refused ? ClientFailure::response
+                                                               : ClientFailure::closed);
   return Progress::failed;
 }
 
@@ -211,8 +213,9 @@ ClientFailure ClientConnection::fail(ClientFailure failure) {
 }
 
 bool ClientConnection::reusable() const {
-  return complete() && failure_ == ClientFailure::none && !parser_.is_interim() && parser_.keeps_connection() &&
-         unread_begin_ == unread_end_ && request_sent_ && !early_response_ && !write_failed_ && !ended_ && !closed_;
+  return complete() && failure_ == ClientFailure::none && !parser_.is_interim() &&
+         parser_.keeps_connection() && unread_begin_ == unread_end_ && request_sent_ && !early_response_ &&
+         !write_failed_ && !ended_ && !closed_;
 }
 
 void ClientConnection::close() {

@@ -1,8 +1,8 @@
 // One connection to an upstream: connected once, then one exchange after the other until it is closed.
 //
-// A receive is pending whenever the connection waits, also while it lies idle in a ClientPool: so the close of an
-// idle connection is noticed when it happens, its descriptor is freed at once, and taking one from the pool needs no
-// probing. Sending goes straight to the kernel and suspends only when that takes no more.
+// A receive is pending whenever the connection waits, also while it lies idle in a ClientPool: so the close
+// of an idle connection is noticed when it happens, its descriptor is freed at once, and taking one from the
+// pool needs no probing. Sending goes straight to the kernel and suspends only when that takes no more.
 //
 // An exchange:
 //   begin(method); send(...), then flush() if it says so; announce request_sent()
@@ -58,9 +58,9 @@ class ClientConnection : public std::enable_shared_from_this<ClientConnection> {
 
   enum class Sent : std::uint8_t { all, rest };
 
-  // Up to three pieces in one gathered write. `rest`: the kernel took a part; the pieces must stay valid until
-  // flush() has returned. A failed write counts as `all`: what the peer answered before it closed may still be
-  // read, and reading tells the failure.
+  // Up to three pieces in one gathered write. `rest`: the kernel took a part; the pieces must stay valid
+  // until flush() has returned. A failed write counts as `all`: what the peer answered before it closed may
+  // still be read, and reading tells the failure.
   Sent send(std::string_view first, std::string_view second = {}, std::string_view third = {});
   // Fails with `timeout` when the peer takes nothing for that long, with `cancelled` after close().
   Task<ClientFailure> flush(Duration timeout);
@@ -91,7 +91,8 @@ class ClientConnection : public std::enable_shared_from_this<ClientConnection> {
   // After complete(): nothing happened that could make the next exchange misread its response.
   bool reusable() const;
 
-  // Ends everything at once: pending operations fail with `cancelled`. May be called from a cancellation hook.
+  // Ends everything at once: pending operations fail with `cancelled`. May be called from a cancellation
+  // hook.
   void close();
 
   // Scratch for whoever uses the connection, kept so that its memory is: heads, field lists.
@@ -135,7 +136,7 @@ class ClientConnection : public std::enable_shared_from_this<ClientConnection> {
   std::size_t unread_begin_ = 0;
   std::size_t unread_end_ = 0;
   bool receiving_ = false;
-  bool ended_ = false;      // the peer sends no more
+  bool ended_ = false;       // the peer sends no more
   bool ended_well_ = false;  // by closing in order, not by a reset
   bool closed_ = false;
 

@@ -7,7 +7,9 @@
 
 namespace tollgate::http {
 
-ClientPool::~ClientPool() { keep_only({}); }
+ClientPool::~ClientPool() {
+  keep_only({});
+}
 
 std::shared_ptr<ClientConnection> ClientPool::take(Check check) {
   while (!idle_.empty()) {
@@ -35,7 +37,8 @@ void ClientPool::give_back(std::shared_ptr<ClientConnection> connection) {
 
 void ClientPool::keep_only(std::span<const ClientConnection::Endpoint> endpoints) {
   std::erase_if(idle_, [endpoints](const std::shared_ptr<ClientConnection>& connection) {
-    if (std::find(endpoints.begin(), endpoints.end(), connection->endpoint()) != endpoints.end()) return false;
+    if (std::find(endpoints.begin(), endpoints.end(), connection->endpoint()) != endpoints.end())
+      return false;
     connection->leave_idle();
     connection->close();
     return true;

@@ -1,8 +1,8 @@
-// The idle keep-alive connections of one worker to one upstream. The most recently used goes first, so that those
-// not needed any more grow old and leave.
+// The idle keep-alive connections of one worker to one upstream. The most recently used goes first, so that
+// those not needed any more grow old and leave.
 //
-// Threads: the loop's one. Outlives nothing: connections in use are independent of it and may be given back to it
-// only while it lives.
+// Threads: the loop's one. Outlives nothing: connections in use are independent of it and may be given back
+// to it only while it lives.
 #pragma once
 
 #include <memory>
@@ -20,8 +20,8 @@ class ClientPool {
   ClientPool(const ClientPool&) = delete;
   ClientPool& operator=(const ClientPool&) = delete;
 
-  // A close that has arrived but not been noticed yet fails the request on it. One that can be sent again need not
-  // care; for the others each connection is asked (one system call).
+  // A close that has arrived but not been noticed yet fails the request on it. One that can be sent again
+  // need not care; for the others each connection is asked (one system call).
   enum class Check : std::uint8_t { none, alive };
 
   // nullptr: none is idle.

@@ -29,6 +29,11 @@ class Http1Body final : public BodyReader {
   // can tell.
   bool reusable() const;
 
+  // The connection ends after this exchange: what is left is not worth reading.
+  void abandon() {
+    if (!done_ && error_ == nullptr) error_ = &reasons::client_gone;
+  }
+
   // Reads the rest away. True when the connection then stands at the next request, whose first bytes, if they
   // came with the body, are in the input.
   Task<bool> finish();

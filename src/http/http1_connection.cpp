@@ -43,23 +43,25 @@ Task<> Http1Connection::serve() {
 // the idle one is all it takes.
 Task<Http1Connection::Next> Http1Connection::read_head() {
   InputBuffer& input = stream_.input();
-  auto progress = RequestParser::Progress::incomplete;
-  if (!input.unread().empty()) {
-    progress = parser_.parse_head(input.unread());
-  } else {
+  if (input.unread().empty()) {
     input.shrink();
     answered_in_turn_ = 0;
+    const bool was_last = answered_any() && (closing_ || shared_.draining);
+    if (was_last && !receive_now()) co_return Next::closed;
   }
-  if (progress == RequestParser::Progress::incomplete && !begin_head_wait()) co_return Next::closed;
+  auto progress = RequestParser::Progress::incomplete;
+  if (!input.unread().empty()) progress = parser_.parse_head(input.unread());
+  if (progress == RequestParser::Progress::incomplete) begin_head_wait();
   while (progress == RequestParser::Progress::incomplete) {
     input.make_space();
     const std::span<char> space = input.space();
     const asio::mutable_buffer buffer(space.data(), space.size());
     const auto [error, size] = co_await stream_.socket().async_read_some(buffer, use_task_tuple);
     const bool first_bytes = input.unread().empty();
+    const bool closed_while_idle = error && closing_ && waiting_idle_ && stream_.expired() == Phase::none;
     if (!error) {
       input.append(size);
-    } else if (!take_last_bytes()) {
+    } else if (!closed_while_idle || !receive_now()) {
       const bool late = stream_.expired() == Phase::head && !first_bytes;
       leave_idle();
       stream_.end_wait();
@@ -76,16 +78,12 @@ Task<Http1Connection::Next> Http1Connection::read_head() {
   co_return progress == RequestParser::Progress::complete ? Next::request : Next::refused;
 }
 
-// False when the connection shall not wait for another request.
-bool Http1Connection::begin_head_wait() {
-  const bool between_requests = received_ != SteadyTime{} && stream_.input().unread().empty();
-  if (between_requests && (closing_ || shared_.draining)) return false;
-  stream_.begin_wait(between_requests ? Phase::idle : Phase::head);
-  if (stream_.input().unread().empty()) {
-    waiting_idle_ = true;
-    owner_.idle(*this);
-  }
-  return true;
+void Http1Connection::begin_head_wait() {
+  const bool nothing_yet = stream_.input().unread().empty();
+  stream_.begin_wait(nothing_yet && answered_any() ? Phase::idle : Phase::head);
+  if (!nothing_yet) return;
+  waiting_idle_ = true;
+  owner_.idle(*this);
 }
 
 void Http1Connection::leave_idle() {
@@ -94,9 +92,9 @@ void Http1Connection::leave_idle() {
   owner_.busy(*this);
 }
 
-// The read was cancelled to close an idle connection, and a request may have crossed that.
-bool Http1Connection::take_last_bytes() {
-  if (!closing_ || !waiting_idle_ || stream_.expired() != Phase::none) return false;
+// What has arrived, without waiting: a request may have crossed the decision to close.
+bool Http1Connection::receive_now() {
+  stream_.input().make_space();
   const std::span<char> space = stream_.input().space();
   const ssize_t size = ::recv(stream_.socket().native_handle(), space.data(), space.size(), MSG_DONTWAIT);
   if (size <= 0) return false;
@@ -133,6 +131,7 @@ Task<bool> Http1Connection::answer() {
   co_await handle(exchange);
   watch_.stop();
 
+  if (!response_.keeps_connection()) body_.abandon();
   const bool at_next = co_await body_.finish();
   if (at_next && response_.keeps_connection()) {
     if (++answered_in_turn_ % shared_.limits.pipelined_turn_max == 0) {
@@ -140,9 +139,11 @@ Task<bool> Http1Connection::answer() {
     }
     co_return true;
   }
-  // Closing over unread bytes would reset the connection and the answer with it.
-  if (response_.complete() && unread_bytes_pending())
-    co_await stream_.linger(shared_.limits.linger_bytes_max);
+  // Closing over unread bytes would reset the connection and the answer with it. A client that asked for the
+  // close has sent nothing more.
+  const bool unread =
+      !body_.reusable() || !stream_.input().unread().empty() || (wanted && unread_in_socket());
+  if (response_.complete() && unread) co_await stream_.linger(shared_.limits.linger_bytes_max);
   co_return false;
 }
 
@@ -162,8 +163,7 @@ Task<> Http1Connection::handle(Exchange& exchange) {
   }
 }
 
-bool Http1Connection::unread_bytes_pending() {
-  if (!body_.reusable() || !stream_.input().unread().empty()) return true;
+bool Http1Connection::unread_in_socket() {
   int pending = 0;
   return ::ioctl(stream_.socket().native_handle(), FIONREAD, &pending) == 0 && pending > 0;
 }

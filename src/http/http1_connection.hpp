@@ -59,10 +59,11 @@ class Http1Connection final : public OpenHook, public IdleHook {
   Task<bool> answer();
   Task<> handle(Exchange& exchange);
   Task<> refuse(const Reason& reason, std::string_view detail);
-  bool begin_head_wait();
+  void begin_head_wait();
   void leave_idle();
-  bool take_last_bytes();
-  bool unread_bytes_pending();
+  bool receive_now();
+  bool answered_any() const { return received_ != SteadyTime{}; }
+  bool unread_in_socket();
 
   ServerShared& shared_;
   ConnectionOwner& owner_;

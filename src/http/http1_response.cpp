@@ -56,10 +56,14 @@ Task<Result> Http1Response::send(const ResponseHead& head, std::string_view body
   if (bodiless(head.status)) body = {};
   state_ = State::complete;
   body_bytes_ = body.size();
+  const bool copied = body.size() <= copied_body_bytes_max;
+  if (copied) shared_.head.append(body);
   iovec pieces[] = {piece_of(shared_.head), piece_of(body)};
-  const std::ptrdiff_t taken = stream_.try_write(std::span(pieces, body.empty() ? 1 : 2));
-  if (taken == static_cast<std::ptrdiff_t>(shared_.head.size() + body.size())) co_return Result{};
-  if (taken >= 0) co_return co_await put_rest(pieces, static_cast<std::size_t>(taken));
+  const std::span used(pieces, copied ? 1 : 2);
+  const std::ptrdiff_t taken = stream_.try_write(used);
+  if (taken == static_cast<std::ptrdiff_t>(shared_.head.size() + (copied ? 0 : body.size())))
+    co_return Result{};
+  if (taken >= 0) co_return co_await put_rest(used, static_cast<std::size_t>(taken));
   state_ = State::failed;
   co_return unexpected(&reasons::client_gone);
 }

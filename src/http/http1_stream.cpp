@@ -7,24 +7,32 @@
 namespace tollgate::http {
 
 Http1Stream::Http1Stream(ServerShared& shared, TcpSocket socket)
-    : socket_(std::move(socket)), shared_(shared), deadline_(&on_deadline, this) {}
+    : socket_(std::move(socket)), shared_(shared) {}
+
+void Http1Stream::Wait::begin(Phase waiting_phase) {
+  phase = waiting_phase;
+  expired = Phase::none;
+  stream.shared_.wheel.arm_after(deadline, stream.shared_.timeout(phase));
+}
+
+void Http1Stream::Wait::end() {
+  phase = Phase::none;
+  deadline.disarm();
+}
+
+void Http1Stream::Wait::on_deadline(void* self) {
+  auto& wait = *static_cast<Wait*>(self);
+  wait.expired = wait.phase;
+  ++wait.stream.shared_.counters.timeouts[static_cast<std::size_t>(wait.phase)];
+  wait.stream.interrupt();
+}
 
 void Http1Stream::begin_wait(Phase phase) {
-  phase_ = phase;
-  expired_ = Phase::none;
-  shared_.wheel.arm_after(deadline_, shared_.timeout(phase));
+  reading_.begin(phase);
 }
 
 void Http1Stream::end_wait() {
-  phase_ = Phase::none;
-  deadline_.disarm();
-}
-
-void Http1Stream::on_deadline(void* self) {
-  auto& stream = *static_cast<Http1Stream*>(self);
-  stream.expired_ = stream.phase_;
-  ++stream.shared_.counters.timeouts[static_cast<std::size_t>(stream.phase_)];
-  stream.interrupt();
+  reading_.end();
 }
 
 void Http1Stream::interrupt() {
@@ -51,14 +59,20 @@ Task<expected<std::size_t, const Reason*>> Http1Stream::read_some(std::span<char
   end_wait();
   if (!error) co_return size;
   if (error == asio::error::eof) co_return std::size_t{0};
-  co_return unexpected(expired_ != Phase::none ? &reasons::request_timeout : &reasons::client_gone);
+  co_return unexpected(reading_.expired != Phase::none ? &reasons::request_timeout : &reasons::client_gone);
 }
 
 std::ptrdiff_t Http1Stream::try_write(std::span<iovec> pieces) {
-  msghdr message{};
-  message.msg_iov = pieces.data();
-  message.msg_iovlen = pieces.size();
-  const ssize_t taken = ::sendmsg(socket_.native_handle(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+  constexpr int flags = MSG_NOSIGNAL | MSG_DONTWAIT;
+  ssize_t taken = 0;
+  if (pieces.size() == 1) {
+    taken = ::send(socket_.native_handle(), pieces[0].iov_base, pieces[0].iov_len, flags);
+  } else {
+    msghdr message{};
+    message.msg_iov = pieces.data();
+    message.msg_iovlen = pieces.size();
+    taken = ::sendmsg(socket_.native_handle(), &message, flags);
+  }
   if (taken >= 0) return taken;
   return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR ? 0 : -1;
 }
@@ -75,12 +89,12 @@ Task<expected<void, const Reason*>> Http1Stream::write_rest(std::span<iovec> pie
       if (piece.iov_len > 0) buffers[count++] = asio::const_buffer(piece.iov_base, piece.iov_len);
     }
     if (count == 0) co_return expected<void, const Reason*>{};
-    begin_wait(Phase::write);
+    writing_.begin(Phase::write);
     const std::span<const asio::const_buffer> rest(buffers.data(), count);
     const auto [error, size] = co_await socket_.async_write_some(rest, use_task_tuple);
-    end_wait();
+    writing_.end();
     if (error)
-      co_return unexpected(expired_ != Phase::none ? &reasons::write_timeout : &reasons::client_gone);
+      co_return unexpected(writing_.expired != Phase::none ? &reasons::write_timeout : &reasons::client_gone);
     taken = size;
   }
 }

@@ -25,12 +25,12 @@ class Http1Stream {
   TcpSocket& socket() { return socket_; }
   InputBuffer& input() { return input_; }
 
-  // Around a wait: when the phase's timeout has passed, the socket's operations are cancelled and expired()
-  // names the phase. Several waits may share one deadline: end_wait only when it no longer counts.
+  // Around a wait for bytes: when the phase's timeout has passed, the socket's operations are cancelled and
+  // expired() names the phase. Several reads may share one deadline: end_wait only when it no longer counts.
   void begin_wait(Phase phase);
   void end_wait();
-  Phase waiting_in() const { return phase_; }
-  Phase expired() const { return expired_; }
+  Phase waiting_in() const { return reading_.phase; }
+  Phase expired() const { return reading_.expired; }
 
   // Reads what is there into `space`, waiting for it under `phase`'s deadline. 0 means the client has closed.
   // Errors: request_timeout, client_gone.
@@ -55,14 +55,24 @@ class Http1Stream {
   void close();
 
  private:
-  static void on_deadline(void* self);
+  // Reading and writing wait apart: a body may be read while an answer is written.
+  struct Wait {
+    explicit Wait(Http1Stream& owner) : stream(owner), deadline(&on_deadline, this) {}
+    static void on_deadline(void* self);
+    void begin(Phase waiting_phase);
+    void end();
+
+    Http1Stream& stream;
+    TimerWheel::Deadline deadline;
+    Phase phase = Phase::none;
+    Phase expired = Phase::none;
+  };
 
   TcpSocket socket_;
   ServerShared& shared_;
-  TimerWheel::Deadline deadline_;
   InputBuffer input_;
-  Phase phase_ = Phase::none;
-  Phase expired_ = Phase::none;
+  Wait reading_{*this};
+  Wait writing_{*this};
 };
 
 }  // namespace tollgate::http

@@ -95,10 +95,16 @@ bool is_ipv6_address(std::string_view text) {
   return inet_pton(AF_INET6, copy.data(), &address) == 1;
 }
 
+constexpr std::array<bool, 256> make_host_bytes() {
+  std::array<bool, 256> allowed{};
+  for (int c = 0; c < 256; ++c) allowed[c] = is_alphanumeric(static_cast<char>(c));
+  for (const char c : std::string_view("-._~")) allowed[static_cast<unsigned char>(c)] = true;
+  return allowed;
+}
+constexpr std::array<bool, 256> host_bytes = make_host_bytes();
+
 bool is_host_name(std::string_view text) {
-  const auto allowed = [](char c) {
-    return is_alphanumeric(c) || c == '-' || c == '.' || c == '_' || c == '~';
-  };
+  const auto allowed = [](char c) { return host_bytes[static_cast<unsigned char>(c)]; };
   return !text.empty() && std::all_of(text.begin(), text.end(), allowed);
 }
 

@@ -166,12 +166,12 @@ class ServerFixture : public ::testing::Test {
     thread_ = std::thread([this] { loop_.run(); });
   }
   void TearDown() override {
-    work_.reset();
     if (!thread_.joinable()) return;
     on_loop([this] {
       server_->drain();
       server_->drain();
     });
+    work_.reset();
     loop_.stop();
     thread_.join();
   }
