@@ -1,9 +1,10 @@
-// One coroutine that waits for something to happen on its own thread: a receive, a deadline, another coroutine.
+// One coroutine that waits for something to happen on its own thread: a receive, a deadline, another
+// coroutine.
 //
 //   while (!condition()) { if (!wakeup.take()) co_await wakeup.wait(); }
 //
-// A notification without a waiter is remembered, so that none is lost; several count as one. At most one coroutine
-// waits at a time.
+// A notification without a waiter is remembered, so that none is lost; several count as one. At most one
+// coroutine waits at a time.
 #pragma once
 
 #include <boost/asio/post.hpp>

@@ -14,8 +14,8 @@ namespace {
 
 using Descriptor = asio::posix::basic_stream_descriptor<Executor>;
 
-// One question to c-ares, whose sockets it watches on the loop. c-ares closes them itself, after it has said that
-// it waits for nothing on them any more.
+// One question to c-ares, whose sockets it watches on the loop. c-ares closes them itself, after it has said
+// that it waits for nothing on them any more.
 class Question {
  public:
   explicit Question(EventLoop& loop) : loop_(loop), timer_(loop) {}

@@ -1,7 +1,9 @@
-// Names to addresses, for the supervisor: at load, and again when their time to live is over. Workers never resolve.
+// Names to addresses, for the supervisor: at load, and again when their time to live is over. Workers never
+// resolve.
 //
-// c-ares reads /etc/hosts and /etc/resolv.conf itself, anew for each name; nothing of the C library's name service
-// is used, which a static program could not load. Literal addresses need no server, neither do names of /etc/hosts.
+// c-ares reads /etc/hosts and /etc/resolv.conf itself, anew for each name; nothing of the C library's name
+// service is used, which a static program could not load. Literal addresses need no server, neither do names
+// of /etc/hosts.
 #pragma once
 
 #include <chrono>
@@ -18,9 +20,10 @@ struct Resolved {
   std::chrono::seconds ttl{};          // when to ask again: within resolve_ttl_min and _max
 };
 
-inline constexpr std::chrono::seconds resolve_ttl_min{5};    // no name is worth more than that of questions
-inline constexpr std::chrono::seconds resolve_ttl_max{300};  // a moved upstream is found within this, whatever its TTL
-inline constexpr std::chrono::seconds resolve_limit{10};     // of one resolve(), all servers and tries together
+inline constexpr std::chrono::seconds resolve_ttl_min{5};  // no name is worth more than that of questions
+inline constexpr std::chrono::seconds resolve_ttl_max{
+    300};  // a moved upstream is found within this, whatever its TTL
+inline constexpr std::chrono::seconds resolve_limit{10};  // of one resolve(), all servers and tries together
 
 // `host` without brackets. The error is a sentence that names the host.
 //

@@ -1,6 +1,6 @@
 // A worker's upstreams: for each name and port its current addresses and its idle connections. Workers never
-// resolve names; the supervisor does and sends what it found (resolver.hpp), before the first table that needs it
-// and whenever it changes. Literal addresses are known at once.
+// resolve names; the supervisor does and sends what it found (resolver.hpp), before the first table that
+// needs it and whenever it changes. Literal addresses are known at once.
 //
 // Threads: the worker's one.
 #pragma once
@@ -32,12 +32,12 @@ class UpstreamAddresses {
  public:
   UpstreamAddresses(Executor executor, TimerWheel& wheel) : executor_(executor), wheel_(wheel) {}
 
-  // The upstream of that name (or numeric address, IPv6 without brackets), shared by every route to it and by old
-  // and new tables during a reload.
+  // The upstream of that name (or numeric address, IPv6 without brackets), shared by every route to it and by
+  // old and new tables during a reload.
   std::shared_ptr<Upstream> find(const std::string& host, std::uint16_t port);
 
-  // New addresses of a name, numeric, in the order to try: in force for the next connection made; idle ones to
-  // other addresses close. Empty: the name has no address any more. What is not an address is left out.
+  // New addresses of a name, numeric, in the order to try: in force for the next connection made; idle ones
+  // to other addresses close. Empty: the name has no address any more. What is not an address is left out.
   void update(const std::string& host, std::span<const std::string> addresses);
 
  private:

@@ -167,13 +167,15 @@ ClientConnection::Progress ClientConnection::read_body(std::string_view& piece) 
   return Progress::failed;
 }
 
-Task<ClientConnection::Waited> ClientConnection::wait(SteadyTime until) {
+void ClientConnection::begin_wait(SteadyTime until) {
   receive();
   timed_out_ = false;
   wheel_.arm(read_deadline_, until);
-  if (!arrival_.take()) co_await arrival_.wait();
+}
+
+ClientConnection::Waited ClientConnection::end_wait() {
   read_deadline_.disarm();
-  co_return timed_out_ ? Waited::timed_out : Waited::arrived;
+  return timed_out_ ? Waited::timed_out : Waited::arrived;
 }
 
 void ClientConnection::receive() {

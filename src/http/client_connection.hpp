@@ -6,7 +6,7 @@
 //
 // An exchange:
 //   begin(method); send(...), then flush() if it says so; announce request_sent()
-//   read_head() until it is final, read_body() until the end, wait() whenever one says `more`
+//   read_head() until it is final, read_body() until the end; wait whenever one says `more`
 //   reusable()? back to the pool : close()
 // Sending and reading may go on at the same time, each from one coroutine.
 //
@@ -72,7 +72,7 @@ class ClientConnection : public std::enable_shared_from_this<ClientConnection> {
 
   // `ready`: response() has a head, interim or final. Call again after an interim one.
   Progress read_head();
-  // `ready`: `piece` is the next part of the body, valid until wait(); empty at the end.
+  // `ready`: `piece` is the next part of the body, valid until begin_wait(); empty at the end.
   Progress read_body(std::string_view& piece);
   // The whole message has been read.
   bool complete() const { return parser_.state() == ResponseParser::State::complete; }
@@ -82,10 +82,14 @@ class ClientConnection : public std::enable_shared_from_this<ClientConnection> {
 
   enum class Waited : std::uint8_t { arrived, timed_out };
 
-  // Until something has arrived, the connection was closed, or the time has come.
-  Task<Waited> wait(SteadyTime until);
+  // Until something has arrived, the connection was closed, or the time has come:
+  //   begin_wait(until); if (!arrival().take()) co_await arrival().wait(); end_wait()
+  // In three steps, so that the caller's coroutine is the only one.
+  void begin_wait(SteadyTime until);
+  Wakeup& arrival() { return arrival_; }
+  Waited end_wait();
 
-  // Makes a wait() end as if something had arrived.
+  // Makes a wait end as if something had arrived.
   void interrupt() { arrival_.notify_later(); }
 
   // After complete(): nothing happened that could make the next exchange misread its response.

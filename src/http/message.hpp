@@ -19,7 +19,10 @@ struct Field {
   std::string_view value;
 };
 
-bool equal_ignoring_case(std::string_view a, std::string_view b);
+bool same_letters(std::string_view a, std::string_view b);  // of equal size
+inline bool equal_ignoring_case(std::string_view a, std::string_view b) {
+  return a.size() == b.size() && same_letters(a, b);
+}
 
 // Field lines in the order received. Cleared and refilled, it does not allocate again.
 class Fields {

@@ -194,8 +194,8 @@ int ResponseParser::on_field_name(std::string_view piece) {
   return 0;
 }
 
+// llhttp lets no control bytes into values.
 int ResponseParser::on_field_value(std::string_view piece) {
-  if (!all_text(piece)) return refuse(ResponseRefusal::malformed);
   if (!in_value_) {
     lines_.back().value_begin = text_.size();
     in_value_ = true;

@@ -1,5 +1,5 @@
-// An upstream that does what a test tells it, well or badly: it listens on loopback, accepts, and runs a script on
-// each connection in a thread of its own. Reads and writes give up after ten seconds.
+// An upstream that does what a test tells it, well or badly: it listens on loopback, accepts, and runs a
+// script on each connection in a thread of its own. Reads and writes give up after ten seconds.
 #pragma once
 
 #include <arpa/inet.h>

@@ -12,13 +12,13 @@ using http::equal_ignoring_case;
 using http::Field;
 using http::Fields;
 
-// A field's fate, found by length and first letter before any comparison: nearly all fields are none of these.
+// A field's fate. Nearly all fields are none of these, which their length and first letter tell.
 enum class Class : std::uint8_t {
   end_to_end,
-  connection,     // hop-by-hop, or says how this message is framed
-  client_path,    // what a client claims about the way its request came
+  connection,   // hop-by-hop, or says how this message is framed
+  client_path,  // what a client claims about the way its request came
   trailer,
-  gateway_own,    // only this gateway says it
+  gateway_own,  // only this gateway says it
 };
 
 struct Known {
@@ -55,13 +55,17 @@ constexpr std::uint32_t known_lengths = [] {
 }();
 
 Class classify(std::string_view name) {
-  if (name.size() > forwarded_prefix.size() &&
+  if (name.empty()) return Class::end_to_end;
+  const char first = static_cast<char>(name[0] | 0x20);
+  if (first == 'x' && name.size() > forwarded_prefix.size() &&
       equal_ignoring_case(name.substr(0, forwarded_prefix.size()), forwarded_prefix)) {
     return Class::client_path;
   }
   if (name.size() >= 32 || (known_lengths >> name.size() & 1u) == 0) return Class::end_to_end;
   for (const Known& known : known_fields) {
-    if (equal_ignoring_case(name, known.name)) return known.is;
+    if (known.name.size() == name.size() && known.name[0] == first && equal_ignoring_case(name, known.name)) {
+      return known.is;
+    }
   }
   return Class::end_to_end;
 }
@@ -87,7 +91,8 @@ class ConnectionOptions {
   explicit ConnectionOptions(const Fields& fields) : fields_(fields) {
     for (const Field& field : fields) {
       if (!equal_ignoring_case(field.name, "connection")) continue;
-      names_fields_ |= !equal_ignoring_case(field.value, "keep-alive") && !equal_ignoring_case(field.value, "close");
+      names_fields_ |=
+          !equal_ignoring_case(field.value, "keep-alive") && !equal_ignoring_case(field.value, "close");
     }
   }
   bool name(std::string_view field_name) const {

@@ -56,23 +56,31 @@ class RequestHead : public testing::Test {
   NoResponse response;
   http::Cancellation cancellation;
   NoWatch watch;
-  http::Exchange exchange{.request = request, .body = body, .response = response, .cancellation = cancellation,
-                          .remote_address = {}, .local_address = {}, .received = {}, .request_id = {},
-                          .extra_fields = {}, .client_watch = watch};
+  http::Exchange exchange{.request = request,
+                          .body = body,
+                          .response = response,
+                          .cancellation = cancellation,
+                          .remote_address = {},
+                          .local_address = {},
+                          .received = {},
+                          .request_id = {},
+                          .extra_fields = {},
+                          .client_watch = watch};
   UpstreamTarget target{"back.example", "/base", "http://back.example/base"};
 };
 
 TEST_F(RequestHead, is_written_anew_with_base_path_and_host) {
   request.fields.add("Accept", "*/*");
-  EXPECT_EQ(write(),
-            "GET /base/a%20b?c=d HTTP/1.1\r\nHost: back.example\r\nAccept: */*\r\n"
-            "X-Forwarded-For: 192.0.2.7\r\nX-Forwarded-Host: front.example:8080\r\nX-Forwarded-Proto: http\r\n"
-            "Forwarded: for=192.0.2.7;host=\"front.example:8080\";proto=http\r\nX-Request-Id: abc\r\n\r\n");
+  EXPECT_EQ(
+      write(),
+      "GET /base/a%20b?c=d HTTP/1.1\r\nHost: back.example\r\nAccept: */*\r\n"
+      "X-Forwarded-For: 192.0.2.7\r\nX-Forwarded-Host: front.example:8080\r\nX-Forwarded-Proto: http\r\n"
+      "Forwarded: for=192.0.2.7;host=\"front.example:8080\";proto=http\r\nX-Request-Id: abc\r\n\r\n");
 }
 
 TEST_F(RequestHead, loses_hop_by_hop_fields_and_those_that_connection_names) {
-  for (const char* name : {"Keep-Alive", "Proxy-Connection", "Proxy-Authorization", "Upgrade", "HTTP2-Settings",
-                           "Expect", "X-Secret", "Trailer"}) {
+  for (const char* name : {"Keep-Alive", "Proxy-Connection", "Proxy-Authorization", "Upgrade",
+                           "HTTP2-Settings", "Expect", "X-Secret", "Trailer"}) {
     request.fields.add(name, "gone");
   }
   request.fields.add("Connection", "close, X-Secret ,x-more");
@@ -123,8 +131,8 @@ TEST_F(RequestHead, keeps_an_empty_query_and_the_asterisk) {
 
 TEST(ResponseFields, lose_what_concerns_one_connection_only) {
   http::Fields fields;
-  for (const char* name : {"Connection", "Keep-Alive", "Transfer-Encoding", "Content-Length", "X-Upstream-Url",
-                           "X-Upstream-Status", "X-Tollgate-Error", "Trailer", "X-Named"}) {
+  for (const char* name : {"Connection", "Keep-Alive", "Transfer-Encoding", "Content-Length",
+                           "X-Upstream-Url", "X-Upstream-Status", "X-Tollgate-Error", "Trailer", "X-Named"}) {
     fields.add(name, name == std::string_view("Connection") ? "X-Named" : "gone");
   }
   fields.add("Set-Cookie", "a");
@@ -137,7 +145,8 @@ TEST(ResponseFields, lose_what_concerns_one_connection_only) {
 
 TEST(Trailers, never_change_framing_or_routing) {
   http::Fields fields;
-  for (const char* name : {"Content-Length", "Host", "Connection", "X-Forwarded-For", "X-Sum"}) fields.add(name, "1");
+  for (const char* name : {"Content-Length", "Host", "Connection", "X-Forwarded-For", "X-Sum"})
+    fields.add(name, "1");
   http::Fields out;
   forward_trailers(fields, out);
   ASSERT_EQ(out.size(), 1u);

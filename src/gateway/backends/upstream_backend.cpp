@@ -24,8 +24,7 @@ ReverseProxy::ReverseProxy(Executor executor, const UpstreamBackend& config, Ups
     : executor_(executor), target_(target_of(config)), upstream_(upstreams.find(config.host, config.port)) {}
 
 Task<> ReverseProxy::serve(RequestContext& context) {
-  UpstreamExchange exchange(executor_, context, *upstream_, target_);
-  co_await exchange.run();
+  return UpstreamExchange::run(executor_, context, *upstream_, target_);
 }
 
 }  // namespace tollgate::gateway

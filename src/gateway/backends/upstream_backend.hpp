@@ -1,5 +1,5 @@
-// The reverse proxy: passes an exchange on to an upstream and its response back (forwarding.hpp says what of the
-// heads). Bodies stream both ways at once; each side is read only as fast as the other takes it.
+// The reverse proxy: passes an exchange on to an upstream and its response back (forwarding.hpp says what of
+// the heads). Bodies stream both ways at once; each side is read only as fast as the other takes it.
 //
 // What can fail, and what the client sees:
 //   the name has no address                                      502 upstream_address
@@ -11,8 +11,8 @@
 //   Content-Length over limits.response                          502 upstream_too_large
 //   anything of this after the head has gone                     connection cut; upstream_cut in the log
 //   request body over limits.body, slow, or broken               413, 408, 400 as everywhere
-// A request without a body and with an idempotent method that was sent on a pooled connection is sent once more, on
-// a fresh one, when the first died before a byte of the response.
+// A request without a body and with an idempotent method that was sent on a pooled connection is sent once
+// more, on a fresh one, when the first died before a byte of the response.
 #pragma once
 
 #include <memory>

@@ -16,9 +16,9 @@ namespace tollgate::gateway {
 namespace {
 
 using std::chrono::milliseconds;
+using ::testing::HasSubstr;
 using tollgate::testing::Peer;
 using tollgate::testing::ScriptedUpstream;
-using ::testing::HasSubstr;
 
 Task<> sleep(EventLoop& loop, milliseconds time) {
   SteadyTimer timer(loop, time);
@@ -82,7 +82,8 @@ struct RecordedResponse : http::ResponseWriter {
   }
   Task<Result> finish(const http::Fields* last) override {
     if (last != nullptr) {
-      for (const http::Field& field : *last) trailers += std::string(field.name) + "=" + std::string(field.value);
+      for (const http::Field& field : *last)
+        trailers += std::string(field.name) + "=" + std::string(field.value);
     }
     finished = true;
     co_return Result();
@@ -144,11 +145,18 @@ struct Call {
   http::Cancellation cancellation;
   CountedWatch watch;
   Route route;
-  http::Exchange exchange{.request = request, .body = body, .response = response, .cancellation = cancellation,
-                          .remote_address = "192.0.2.7", .local_address = {}, .received = {}, .request_id = "id-1",
-                          .extra_fields = {}, .client_watch = watch};
-  RequestContext context{.exchange = exchange, .route = route, .matched_prefix = {}, .detail = {}, .guest = {},
-                         .upstream = {}};
+  http::Exchange exchange{.request = request,
+                          .body = body,
+                          .response = response,
+                          .cancellation = cancellation,
+                          .remote_address = "192.0.2.7",
+                          .local_address = {},
+                          .received = {},
+                          .request_id = "id-1",
+                          .extra_fields = {},
+                          .client_watch = watch};
+  RequestContext context{
+      .exchange = exchange, .route = route, .matched_prefix = {}, .detail = {}, .guest = {}, .upstream = {}};
   milliseconds took{};
 };
 
@@ -229,7 +237,8 @@ TEST_F(Proxy, passes_a_request_on_and_its_whole_answer_back_at_once) {
   EXPECT_EQ(call.response.code, 200);
   EXPECT_EQ(call.response.body, "ok");
   EXPECT_EQ(call.response.sends, 1);
-  EXPECT_THAT(head, HasSubstr("GET /base/a?b HTTP/1.1\r\nHost: 127.0.0.1:" + std::to_string(server.port()) + "\r\n"));
+  EXPECT_THAT(
+      head, HasSubstr("GET /base/a?b HTTP/1.1\r\nHost: 127.0.0.1:" + std::to_string(server.port()) + "\r\n"));
   EXPECT_THAT(call.response.fields, HasSubstr("X-Up: 1\n"));
   EXPECT_THAT(call.response.fields, HasSubstr("X-Upstream-Status: 200\n"));
   EXPECT_THAT(call.response.fields,
@@ -330,19 +339,24 @@ INSTANTIATE_TEST_SUITE_P(
         Fault{"garbage", says("SSH-2.0-OpenSSH\r\n"), &reasons::upstream_response},
         Fault{"two_lengths", says("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nok"),
               &reasons::upstream_response},
-        Fault{"length_and_chunks", says("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n"),
+        Fault{"length_and_chunks",
+              says("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n"),
               &reasons::upstream_response},
-        Fault{"endless_head", [](Peer& peer) {
+        Fault{"endless_head",
+              [](Peer& peer) {
                 peer.read_head();
                 peer.send("HTTP/1.1 200 OK\r\n");
                 while (peer.send("A: bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb\r\n")) {
                 }
-              }, &reasons::upstream_response},
-        Fault{"interim_flood", [](Peer& peer) {
+              },
+              &reasons::upstream_response},
+        Fault{"interim_flood",
+              [](Peer& peer) {
                 peer.read_head();
                 while (peer.send("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n")) {
                 }
-              }, &reasons::upstream_response},
+              },
+              &reasons::upstream_response},
         Fault{"upgrade", says("HTTP/1.1 101 Switching\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n"),
               &reasons::upstream_response},
         Fault{"bad_first_chunk", says("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n+2\r\nok"),
@@ -371,20 +385,24 @@ const std::string chunked_head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\
 
 INSTANTIATE_TEST_SUITE_P(
     Faults, ProxyCut,
-    ::testing::Values(
-        Fault{"slow_body", says(long_head + "some"), &reasons::upstream_cut},
-        Fault{"closes_mid_body", says_and_closes(long_head + "some"), &reasons::upstream_cut},
-        Fault{"resets_mid_body", says_and_resets(long_head + "some"), &reasons::upstream_cut},
-        Fault{"resets_body_without_length", says_and_resets("HTTP/1.1 200 OK\r\n\r\nsome"), &reasons::upstream_cut},
-        Fault{"closes_mid_chunk", says_and_closes(chunked_head + "a\r\nsome"), &reasons::upstream_cut},
-        Fault{"closes_before_last_chunk", says_and_closes(chunked_head + "4\r\nsome\r\n"), &reasons::upstream_cut},
-        Fault{"bad_later_chunk", [](Peer& peer) {
-                peer.read_head();
-                peer.send(chunked_head + "4\r\nsome\r\n");
-                std::this_thread::sleep_for(milliseconds(50));
-                peer.send("zz\r\n");
-                peer.wait_for_close();
-              }, &reasons::upstream_cut}),
+    ::testing::Values(Fault{"slow_body", says(long_head + "some"), &reasons::upstream_cut},
+                      Fault{"closes_mid_body", says_and_closes(long_head + "some"), &reasons::upstream_cut},
+                      Fault{"resets_mid_body", says_and_resets(long_head + "some"), &reasons::upstream_cut},
+                      Fault{"resets_body_without_length", says_and_resets("HTTP/1.1 200 OK\r\n\r\nsome"),
+                            &reasons::upstream_cut},
+                      Fault{"closes_mid_chunk", says_and_closes(chunked_head + "a\r\nsome"),
+                            &reasons::upstream_cut},
+                      Fault{"closes_before_last_chunk", says_and_closes(chunked_head + "4\r\nsome\r\n"),
+                            &reasons::upstream_cut},
+                      Fault{"bad_later_chunk",
+                            [](Peer& peer) {
+                              peer.read_head();
+                              peer.send(chunked_head + "4\r\nsome\r\n");
+                              std::this_thread::sleep_for(milliseconds(50));
+                              peer.send("zz\r\n");
+                              peer.wait_for_close();
+                            },
+                            &reasons::upstream_cut}),
     [](const auto& fault) { return fault.param.name; });
 
 TEST_F(Proxy, answers_at_once_when_nobody_listens) {
@@ -452,7 +470,8 @@ TEST_F(Proxy, streams_a_long_answer_in_bounded_pieces) {
 }
 
 TEST_F(Proxy, passes_chunks_and_trailers_on) {
-  ScriptedUpstream server(says(chunked_head + "2\r\nab\r\n1\r\nc\r\n0\r\nX-Sum: 3\r\nContent-Type: x\r\n\r\n"));
+  ScriptedUpstream server(
+      says(chunked_head + "2\r\nab\r\n1\r\nc\r\n0\r\nX-Sum: 3\r\nContent-Type: x\r\n\r\n"));
   to(server.port());
   Call call(loop);
   serve(call);
@@ -589,7 +608,8 @@ TEST_F(Proxy, knows_that_answers_to_head_have_no_body) {
 
 TEST_F(Proxy, never_uses_a_connection_again_that_said_too_much) {
   for (const std::string& answer :
-       {ok + "HTTP/1.1 200 OK\r\n", std::string("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok"),
+       {ok + "HTTP/1.1 200 OK\r\n",
+        std::string("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok"),
         std::string("HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok"),
         std::string("HTTP/1.1 204 No Content\r\nContent-Length: 2\r\n\r\nok")}) {
     ScriptedUpstream server(says(answer));
@@ -602,7 +622,8 @@ TEST_F(Proxy, never_uses_a_connection_again_that_said_too_much) {
 }
 
 TEST_F(Proxy, drops_an_idle_connection_when_anything_happens_on_it) {
-  for (const std::string& later : {std::string(), std::string("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil")}) {
+  for (const std::string& later :
+       {std::string(), std::string("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil")}) {
     ScriptedUpstream server([&later](Peer& peer) {
       peer.read_head();
       peer.send(ok);

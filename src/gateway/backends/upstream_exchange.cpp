@@ -23,8 +23,10 @@ bool is_idempotent(http::Method method) {
     case http::Method::put:
     case http::Method::delete_:
     case http::Method::options:
-    case http::Method::trace: return true;
-    default: return false;
+    case http::Method::trace:
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -49,23 +51,59 @@ UpstreamExchange::UpstreamExchange(Executor executor, RequestContext& context, U
       framing_(frame_request(exchange_.request)),
       pump_ended_(executor) {}
 
-Task<> UpstreamExchange::run() {
-  if (!body_is_allowed()) co_return;
+// The usual exchange (a pooled connection, no body or a whole one, an answer that arrives in one piece)
+// suspends once, for the answer, and stays in this one coroutine: each further frame would cost as much as
+// reading the head.
+Task<> UpstreamExchange::run(Executor executor, RequestContext& context, Upstream& upstream,
+                             const UpstreamTarget& target) {
+  UpstreamExchange self(executor, context, upstream, target);
+  if (!self.body_is_allowed()) co_return;
   Verdict verdict = Verdict::retry;
   for (int attempt = 0; attempt < 2 && verdict == Verdict::retry; ++attempt) {
-    const auto check = may_be_sent_again() ? http::ClientPool::Check::none : http::ClientPool::Check::alive;
-    connection_ = attempt == 0 ? upstream_.pool.take(check) : nullptr;
-    pooled_ = connection_ != nullptr;
-    if (!pooled_) connection_ = upstream_.pool.make();
-    const http::Cancellation::Guard guard(exchange_.cancellation, {close_connection, &connection_});
-    verdict = co_await connect();
-    if (verdict == Verdict::go_on) verdict = co_await send_request();
-    if (verdict == Verdict::go_on) verdict = co_await await_head();
-    if (verdict == Verdict::go_on) co_await respond();
-    if (pumping_) co_await stop_pump();
+    verdict = self.take_connection(attempt);
+    const http::Cancellation::Guard guard(self.exchange_.cancellation, {close_connection, &self.connection_});
+    if (verdict == Verdict::go_on && !self.pooled_) verdict = co_await self.connect();
+    if (verdict == Verdict::go_on && self.send_head() == Sent::rest) verdict = co_await self.flush_head();
+    if (verdict == Verdict::go_on) self.send_body();
+    bool has_head = false;
+    while (verdict == Verdict::go_on && !has_head) {
+      const Progress progress = self.connection_->read_head();
+      if (progress == Progress::failed) {
+        verdict = self.judge_failure();
+      } else if (progress == Progress::more) {
+        self.begin_wait();
+        if (!self.connection_->arrival().take()) co_await self.connection_->arrival().wait();
+        verdict = self.end_wait();
+      } else if (self.connection_->response().is_interim()) {
+        co_await self.forward_interim();
+      } else {
+        has_head = true;
+      }
+    }
+    if (has_head) {
+      std::string_view piece;
+      const Answer answer = self.look_at_answer(piece);
+      if (answer == Answer::whole) {
+        const auto sent = co_await self.exchange_.response.send(self.head_, piece);
+        if (!sent) self.client_failed(*sent.error());
+      } else if (answer == Answer::in_pieces) {
+        co_await self.respond_in_pieces(piece);
+      }
+    }
+    if (self.pumping_) co_await self.stop_pump();
   }
-  if (watching_) exchange_.client_watch.stop();
-  if (connection_) upstream_.pool.give_back(std::move(connection_));
+  self.stop_watching();
+  upstream.pool.give_back(std::move(self.connection_));
+}
+
+UpstreamExchange::Verdict UpstreamExchange::take_connection(int attempt) {
+  const auto check = may_be_sent_again() ? http::ClientPool::Check::none : http::ClientPool::Check::alive;
+  connection_ = attempt == 0 ? upstream_.pool.take(check) : nullptr;
+  pooled_ = connection_ != nullptr;
+  if (!pooled_) connection_ = upstream_.pool.make();
+  if (exchange_.cancellation.cause() != nullptr) return fail(*exchange_.cancellation.cause(), {});
+  if (pooled_) ++context_.upstream.reuses;
+  return Verdict::go_on;
 }
 
 bool UpstreamExchange::body_is_allowed() {
@@ -97,11 +135,6 @@ bool UpstreamExchange::may_be_sent_again() const {
 }
 
 Task<UpstreamExchange::Verdict> UpstreamExchange::connect() {
-  if (exchange_.cancellation.cause() != nullptr) co_return fail(*exchange_.cancellation.cause(), {});
-  if (pooled_) {
-    ++context_.upstream.reuses;
-    co_return Verdict::go_on;
-  }
   if (upstream_.endpoints.empty()) co_return fail(reasons::upstream_address, target_.authority);
   ++context_.upstream.connects;
   const Endpoints endpoints = upstream_.endpoints;  // an update may come while connecting
@@ -109,26 +142,30 @@ Task<UpstreamExchange::Verdict> UpstreamExchange::connect() {
   co_return failure == ClientFailure::none ? Verdict::go_on : fail_by_connection();
 }
 
-Task<UpstreamExchange::Verdict> UpstreamExchange::send_request() {
+UpstreamExchange::Sent UpstreamExchange::send_head() {
   connection_->begin(exchange_.request.method);
   std::string& head = connection_->scratch().head;
   head.clear();
   write_request_head(head, exchange_, target_, framing_);
-  if (connection_->send(head, whole_body_.value_or("")) == ClientConnection::Sent::rest) {
-    const ClientFailure failure = co_await connection_->flush(context_.route.limits.io);
-    if (failure != ClientFailure::none) co_return fail_by_connection();
-  }
+  return connection_->send(head, whole_body_.value_or(""));
+}
+
+Task<UpstreamExchange::Verdict> UpstreamExchange::flush_head() {
+  const ClientFailure failure = co_await connection_->flush(context_.route.limits.io);
+  co_return failure == ClientFailure::none ? Verdict::go_on : fail_by_connection();
+}
+
+void UpstreamExchange::send_body() {
   if (whole_body_) {
     connection_->request_sent();
   } else {
     pumping_ = true;
     asio::co_spawn(executor_, pump(), asio::detached);
   }
-  co_return Verdict::go_on;
 }
 
-// Reads the request body and sends it until it ends, the client fails, or the upstream takes no more. In the last
-// case the response that may have come before is still read.
+// Reads the request body and sends it until it ends, the client fails, or the upstream takes no more. In the
+// last case the response that may have come before is still read.
 Task<> UpstreamExchange::pump() {
   bool more = true;
   while (more) {
@@ -156,7 +193,8 @@ Task<bool> UpstreamExchange::pump_piece(std::string_view piece) {
     char* end = std::to_chars(size_line.data(), size_line.data() + 16, piece.size(), 16).ptr;
     *end++ = '\r';
     *end++ = '\n';
-    sent = connection_->send({size_line.data(), static_cast<std::size_t>(end - size_line.data())}, piece, "\r\n");
+    sent = connection_->send({size_line.data(), static_cast<std::size_t>(end - size_line.data())}, piece,
+                             "\r\n");
   } else {
     http::Fields trailers;
     forward_trailers(exchange_.body.trailers(), trailers);
@@ -182,47 +220,40 @@ Task<> UpstreamExchange::stop_pump() {
   }
 }
 
-Task<UpstreamExchange::Verdict> UpstreamExchange::await_head() {
-  for (;;) {
-    const Progress progress = connection_->read_head();
-    if (progress == Progress::ready) {
-      if (!connection_->response().is_interim()) break;
-      co_await forward_interim();
-      continue;
-    }
-    if (progress == Progress::failed) {
-      const bool died_idle = pooled_ && !connection_->heard_anything() &&
-                             connection_->failure() == ClientFailure::closed && may_be_sent_again();
-      if (!died_idle) co_return fail_by_connection();
-      connection_->close();
-      ++context_.upstream.retries;
-      co_return Verdict::retry;
-    }
-    const Verdict waited = co_await wait_for_head();
-    if (waited != Verdict::go_on) co_return waited;
-  }
-  context_.upstream.status = connection_->response().status();
-  co_return Verdict::go_on;
+UpstreamExchange::Verdict UpstreamExchange::judge_failure() {
+  const bool died_idle = pooled_ && !connection_->heard_anything() &&
+                         connection_->failure() == ClientFailure::closed && may_be_sent_again();
+  if (!died_idle) return fail_by_connection();
+  connection_->close();
+  ++context_.upstream.retries;
+  return Verdict::retry;
 }
 
-// While the request body is on its way, its own limits are the ones that count; pump() interrupts the wait at its end.
-Task<UpstreamExchange::Verdict> UpstreamExchange::wait_for_head() {
+// While the request body is on its way, its own limits are the ones that count; pump() interrupts the wait at
+// its end.
+void UpstreamExchange::begin_wait() {
   const SteadyTime now = std::chrono::steady_clock::now();
-  const SteadyTime until = now + context_.route.limits.io;
-  if (pumping_) {
-    co_await connection_->wait(until);
-    co_return Verdict::go_on;
+  if (!waits_on_) waits_until_ = now + context_.route.limits.io;
+  const bool watches_next = !watching_ && !pumping_;
+  connection_->begin_wait(watches_next ? std::min(now + watch_after, waits_until_) : waits_until_);
+}
+
+UpstreamExchange::Verdict UpstreamExchange::end_wait() {
+  const Waited waited = connection_->end_wait();
+  waits_on_ = waited == Waited::timed_out && !pumping_;
+  if (!waits_on_) return Verdict::go_on;
+  if (std::chrono::steady_clock::now() >= waits_until_) {
+    return fail(reasons::upstream_timeout, "waiting for the response");
   }
-  const SteadyTime watch_at = now + watch_after;
-  const bool watches_next = !watching_ && watch_at < until;
-  Waited waited = co_await connection_->wait(watches_next ? watch_at : until);
-  if (waited == Waited::timed_out && watches_next) {
-    watching_ = true;
-    exchange_.client_watch.start();
-    waited = co_await connection_->wait(until);
-  }
-  if (waited == Waited::arrived) co_return Verdict::go_on;
-  co_return fail(reasons::upstream_timeout, "waiting for the response");
+  watching_ = true;
+  exchange_.client_watch.start();
+  return Verdict::go_on;
+}
+
+void UpstreamExchange::stop_watching() {
+  if (!watching_) return;
+  watching_ = false;
+  exchange_.client_watch.stop();
 }
 
 // 100 was asked for by nobody: this gateway answers the client's expectation itself.
@@ -237,7 +268,7 @@ Task<> UpstreamExchange::forward_interim() {
   if (!sent) connection_->close();
 }
 
-http::ResponseHead UpstreamExchange::make_head() {
+void UpstreamExchange::make_head() {
   const http::ResponseParser& response = connection_->response();
   ClientConnection::Scratch& scratch = connection_->scratch();
   scratch.fields.clear();
@@ -248,81 +279,69 @@ http::ResponseHead UpstreamExchange::make_head() {
       std::to_chars(status_text_.data(), status_text_.data() + status_text_.size(), response.status()).ptr;
   scratch.fields.push_back({"X-Upstream-Url", scratch.text});
   scratch.fields.push_back({"X-Upstream-Status", {status_text_.data(), status_end}});
-  return {response.status(), scratch.fields};
+  head_ = {response.status(), scratch.fields};
 }
 
 bool UpstreamExchange::is_within_limit(std::uint64_t body_bytes) {
   return body_bytes <= context_.route.limits.response_bytes;
 }
 
-Task<> UpstreamExchange::respond() {
+// Takes what has arrived with the head. A small answer is whole then and leaves with its head in one write.
+UpstreamExchange::Answer UpstreamExchange::look_at_answer(std::string_view& piece) {
   const http::ResponseParser& response = connection_->response();
-  if (watching_) {
-    exchange_.client_watch.stop();
-    watching_ = false;
-  }
-  if (response.has_body() && !is_within_limit(response.content_length().value_or(0))) {
-    fail(reasons::upstream_too_large, {});
-    connection_->close();
-    co_return;
-  }
-  const http::ResponseHead head = make_head();
-  std::string_view piece;
+  context_.upstream.status = response.status();
+  stop_watching();
   if (response.has_body() && connection_->read_body(piece) == Progress::failed) {
     fail_by_connection();
-    co_return;
+    return Answer::none;
   }
-  const bool whole = connection_->complete() && response.trailers().size() == 0;
-  if (!whole || describes_another_body(response, exchange_.request.method)) {
-    co_await respond_streaming(head, piece);
-    co_return;
-  }
-  if (!is_within_limit(piece.size())) {
+  if (response.has_body() &&
+      !is_within_limit(std::max<std::uint64_t>(response.content_length().value_or(0), piece.size()))) {
     fail(reasons::upstream_too_large, {});
-    connection_->close();
-    co_return;
+    return Answer::none;
   }
-  const auto sent = co_await exchange_.response.send(head, piece);
-  if (!sent) {
-    context_.reason = sent.error();
-    connection_->close();
-  }
+  make_head();
+  const bool whole = connection_->complete() && response.trailers().size() == 0;
+  return whole && !describes_another_body(response, exchange_.request.method) ? Answer::whole
+                                                                              : Answer::in_pieces;
 }
 
 // In pieces as they come; also what tells the length of a body that is not sent (HEAD, 304).
-Task<> UpstreamExchange::respond_streaming(const http::ResponseHead& head, std::string_view piece) {
+Task<> UpstreamExchange::respond_in_pieces(std::string_view piece) {
   const http::ResponseParser& response = connection_->response();
-  http::ResponseWriter::Result sent = co_await exchange_.response.start(head, response.content_length());
+  http::ResponseWriter::Result sent = co_await exchange_.response.start(head_, response.content_length());
   std::uint64_t passed_bytes = 0;
-  Progress progress = Progress::ready;
   while (sent && response.has_body()) {
-    if (progress == Progress::failed) co_return cut(reasons::upstream_cut, "the upstream's body broke off");
-    if (progress == Progress::more) {
-      const SteadyTime until = std::chrono::steady_clock::now() + context_.route.limits.io;
-      const Waited waited = co_await connection_->wait(until);
-      if (waited == Waited::timed_out) co_return cut(reasons::upstream_cut, "the upstream's body stalled");
-    } else if (!piece.empty()) {
+    if (!piece.empty()) {
       passed_bytes += piece.size();
       if (!is_within_limit(passed_bytes)) co_return cut(reasons::upstream_too_large, {});
       sent = co_await exchange_.response.write(piece);
-      if (!sent) break;
     }
-    if (connection_->complete()) break;
-    progress = connection_->read_body(piece);
+    if (!sent || connection_->complete()) break;
+    const Progress progress = connection_->read_body(piece);
+    if (progress == Progress::failed) co_return cut(reasons::upstream_cut, "the upstream's body broke off");
+    if (progress == Progress::more) {
+      connection_->begin_wait(std::chrono::steady_clock::now() + context_.route.limits.io);
+      if (!connection_->arrival().take()) co_await connection_->arrival().wait();
+      const Waited waited = connection_->end_wait();
+      if (waited == Waited::timed_out) co_return cut(reasons::upstream_cut, "the upstream's body stalled");
+    }
   }
   if (sent) {
     http::Fields trailers;
     forward_trailers(response.trailers(), trailers);
     sent = co_await exchange_.response.finish(trailers.size() > 0 ? &trailers : nullptr);
   }
-  if (!sent) {
-    context_.reason = sent.error();
-    connection_->close();
-  }
+  if (!sent) client_failed(*sent.error());
 }
 
-// Before the head has gone: the dispatcher answers. What ended the exchange first (the client, a deadline) counts
-// more than what that did to the connection.
+void UpstreamExchange::client_failed(const http::Reason& reason) {
+  context_.reason = &reason;
+  connection_->close();
+}
+
+// Before the head has gone: the dispatcher answers. What ended the exchange first (the client, a deadline)
+// counts more than what that did to the connection.
 UpstreamExchange::Verdict UpstreamExchange::fail(const http::Reason& reason, std::string_view detail) {
   const http::Reason* const cause = exchange_.cancellation.cause();
   context_.reason = cause != nullptr ? cause : body_failure_ != nullptr ? body_failure_ : &reason;
@@ -334,16 +353,21 @@ UpstreamExchange::Verdict UpstreamExchange::fail(const http::Reason& reason, std
 UpstreamExchange::Verdict UpstreamExchange::fail_by_connection() {
   const error_code& error = connection_->error();
   switch (connection_->failure()) {
-    case ClientFailure::connect: return fail(reasons::upstream_connect, error.message());
-    case ClientFailure::connect_timeout: return fail(reasons::upstream_timeout, "connecting");
-    case ClientFailure::timeout: return fail(reasons::upstream_timeout, "sending the request");
-    case ClientFailure::interim_flood: return fail(reasons::upstream_response, "too many interim responses");
+    case ClientFailure::connect:
+      return fail(reasons::upstream_connect, error.message());
+    case ClientFailure::connect_timeout:
+      return fail(reasons::upstream_timeout, "connecting");
+    case ClientFailure::timeout:
+      return fail(reasons::upstream_timeout, "sending the request");
+    case ClientFailure::interim_flood:
+      return fail(reasons::upstream_response, "too many interim responses");
     case ClientFailure::response:
     case ClientFailure::cut:
       return fail(reasons::upstream_response, http::describe(connection_->response().refusal()));
     case ClientFailure::none:
     case ClientFailure::closed:
-    case ClientFailure::cancelled: break;
+    case ClientFailure::cancelled:
+      break;
   }
   return fail(reasons::upstream_closed, error.message());
 }
