@@ -8,7 +8,10 @@
 namespace tollgate::sandbox {
 
 namespace {
-constexpr std::size_t reservation_bytes = slot_guard_bytes + slot_bytes_max + slot_guard_bytes;
+constexpr std::size_t huge_page_bytes = std::size_t{2} << 20;
+static_assert(slot_guard_bytes % huge_page_bytes == 0 && slot_bytes_max % huge_page_bytes == 0);
+constexpr std::size_t reservation_bytes =
+    slot_guard_bytes + slot_bytes_max + slot_guard_bytes + huge_page_bytes;
 alignas(64) constexpr std::uint8_t zero_page[page_bytes] = {};
 
 // How many mappings more the initial part has when `page` changes its protection: each neighbour with the old
@@ -39,7 +42,7 @@ expected<std::unique_ptr<Slot>, SlotError> Slot::create(const MemoryImage* image
 }
 
 Slot::~Slot() {
-  if (base_ != nullptr) ::munmap(base_ - slot_guard_bytes, reservation_bytes);
+  if (reserved_ != nullptr) ::munmap(reserved_, reservation_bytes);
   budget_.give(mappings_);
 }
 
@@ -47,7 +50,10 @@ bool Slot::map() {
   void* reserved =
       ::mmap(nullptr, reservation_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (reserved == MAP_FAILED) return false;
-  base_ = static_cast<std::uint8_t*>(reserved) + slot_guard_bytes;
+  reserved_ = reserved;
+  const auto aligned =
+      (reinterpret_cast<std::uintptr_t>(reserved) + huge_page_bytes - 1) & ~(huge_page_bytes - 1);
+  base_ = reinterpret_cast<std::uint8_t*>(aligned) + slot_guard_bytes;
   if (initial_bytes_ == 0) return true;
   const int flags = MAP_PRIVATE | MAP_FIXED | (image_ != nullptr ? 0 : MAP_ANONYMOUS | MAP_NORESERVE);
   const int fd = image_ != nullptr ? image_->fd() : -1;
@@ -91,6 +97,9 @@ bool Slot::make_writable(const void* address) noexcept {
 
 bool Slot::open() noexcept {
   if (!protect(0, hot_.pages(), PROT_READ | PROT_WRITE)) return false;
+  // A guest that writes everywhere takes 64 faults for 128 MiB then, not 32,768. Advice: refused, nothing is
+  // lost.
+  if (image_ == nullptr) (void)::madvise(base_, initial_bytes_, MADV_HUGEPAGE);
   opened_ = true;
   budget_.give(mappings_ - slot_mappings_base);
   mappings_ = slot_mappings_base;

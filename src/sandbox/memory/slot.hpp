@@ -101,7 +101,8 @@ class Slot {
   const MemoryImage* image_;
   MappingBudget& budget_;
   std::size_t initial_bytes_;
-  std::uint8_t* base_ = nullptr;
+  void* reserved_ = nullptr;
+  std::uint8_t* base_ = nullptr;  // aligned for huge pages
   std::size_t bytes_;
   PageSet hot_;
   // What a reset does to hot_, made anew after it has changed. A page that is all zeroes in the image is

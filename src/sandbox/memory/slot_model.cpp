@@ -118,13 +118,13 @@ class Script {
     for (std::uint32_t i = 0; i < decay_period + 1; ++i) {
       const auto slot = side.pool->acquire();
       if (!slot) return nullptr;
-      const Live live{*slot, side.initial};
-      if (i % 64 == 0) {
-        if (const char* const wrong = check(live)) return wrong;
+      const char* const wrong = i % 64 == 0 ? check({*slot, side.initial}) : nullptr;
+      {
+        const RunningSlot running(*slot);
+        (*slot)->base()[where % pages * page_bytes] = 0x5a;
       }
-      const RunningSlot running(*slot);
-      (*slot)->base()[where % pages * page_bytes] = 0x5a;
       side.pool->release(*slot);
+      if (wrong != nullptr) return wrong;
     }
     return nullptr;
   }
