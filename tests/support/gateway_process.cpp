@@ -31,6 +31,13 @@ std::string read_file(const std::filesystem::path& path) {
   return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
 }
 
+// A process that has ended but waits for init to collect it does not run.
+bool runs(pid_t pid) {
+  const std::string stat = read_file(fmt::format("/proc/{}/stat", pid));
+  const std::size_t name_end = stat.rfind(')');
+  return name_end != std::string::npos && stat.compare(name_end, 3, ") Z") != 0;
+}
+
 pid_t spawn(const std::vector<std::string>& arguments, const std::map<std::string, std::string>& environment,
             const std::filesystem::path& folder) {
   std::vector<std::string> env_strings;
@@ -163,7 +170,7 @@ GatewayProcess::~GatewayProcess() {
   waitpid(pid_, nullptr, 0);
   const auto end = steady_clock::now() + std::chrono::seconds(5);
   for (const pid_t worker : workers) {
-    while (kill(worker, 0) == 0 && steady_clock::now() < end) std::this_thread::sleep_for(kPoll);
+    while (runs(worker) && steady_clock::now() < end) std::this_thread::sleep_for(kPoll);
   }
 }
 
