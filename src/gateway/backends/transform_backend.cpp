@@ -87,10 +87,7 @@ Task<> TransformBackend::transform(RequestContext& context, CapturedResponse& ca
   }
   permit.reset();  // the sandbox is gone; a slow client does not hold a place
   if (!answered) co_return;
-  std::vector<http::Field>& fields = captured.fields_of_another_body();
-  if (std::holds_alternative<UpstreamBackend>(context.route.backend))
-    fields.push_back({"x-wasm-processed", "1"});
-  const http::ResponseHead head{captured.status(), fields};
+  const http::ResponseHead head{captured.status(), captured.fields_of_another_body()};
   const auto sent = co_await context.exchange.response.send(head, buffers->output);
   if (!sent) context.reason = sent.error();
 }

@@ -1,0 +1,4 @@
+;; 500 `trap`.
+(module
+  (memory (export "memory") 1)
+  (func (export "_start") (unreachable)))
