@@ -16,11 +16,13 @@ inline constexpr int exit_usage = 2;
 void add_serve(CLI::App& app, int& exit_code);
 void add_check(CLI::App& app, int& exit_code);
 void add_compile(CLI::App& app, int& exit_code);
+void add_invoke(CLI::App& app, int& exit_code);
 
 inline constexpr void (*const commands[])(CLI::App& app, int& exit_code) = {
     add_serve,
     add_check,
     add_compile,
+    add_invoke,
 };
 
 }  // namespace tollgate::cli

@@ -116,6 +116,7 @@ bool GuestInvocation::settle() {
   context_.guest = outcome.costs;
   context_.reason = reason_of(outcome, context_.exchange.cancellation);
   if (context_.reason != nullptr) context_.detail = std::move(outcome.detail);
+  if (context_.reason == &reasons::exit_code) context_.detail = "exit code " + std::to_string(outcome.exit_code);
   return context_.reason == nullptr;
 }
 

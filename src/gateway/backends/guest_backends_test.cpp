@@ -150,11 +150,12 @@ TEST_F(GuestBackends, each_ending_has_its_reason) {
     Script script = writes("half an answer");
     script.outcome.ending = ending;
     script.outcome.detail = "because";
+    script.outcome.exit_code = 3;
     make(script);
     FakeExchange fake("GET", "/fn/a");
     serve(fake);
     EXPECT_EQ(context->reason, reason);
-    EXPECT_EQ(context->detail, "because");
+    EXPECT_EQ(context->detail, ending == Ending::exit_code ? "exit code 3" : "because");
     EXPECT_FALSE(fake.response.started());
     EXPECT_EQ(observer.active, 0);
   }
