@@ -1,6 +1,7 @@
 // SIGHUP: all workers change over or none does, and no request is lost.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <csignal>
 

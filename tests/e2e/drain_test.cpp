@@ -1,0 +1,153 @@
+// SIGTERM, SIGINT and the kill port: finish what runs, close what is idle, exit 0 in time; a second signal ends at once.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <csignal>
+#include <thread>
+
+#include "tests/support/gateway_process.hpp"
+#include "tests/support/http_client.hpp"
+
+namespace tollgate::testing {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+std::string config(const std::string& more = {}) {
+  return fmt::format(R"(
+listen = "127.0.0.1:0"
+workers = 2
+{}
+[[route]]
+path = "/hello"
+native = "hello"
+[[route]]
+path = "/echo"
+native = "echo"
+)",
+                     more);
+}
+
+constexpr const char* hello = "GET /hello HTTP/1.1\r\nHost: test\r\n\r\n";
+constexpr const char* half_an_upload = "POST /echo HTTP/1.1\r\nHost: test\r\nContent-Length: 10\r\n\r\n12345";
+
+bool connects(std::uint16_t port) {
+  try {
+    const Connection connection(port);
+    return true;
+  } catch (const std::runtime_error&) {
+    return false;
+  }
+}
+
+class DrainBySignal : public ::testing::TestWithParam<int> {};
+
+TEST_P(DrainBySignal, finishes_what_runs_closes_what_is_idle_and_exits_0) {
+  auto gateway = GatewayProcess::with_config(config());
+  Connection idle(gateway.port());
+  idle.send(hello);
+  EXPECT_EQ(idle.read_response().status, 200);
+  Connection running(gateway.port());
+  running.send(half_an_upload);
+  std::this_thread::sleep_for(milliseconds(100));
+
+  gateway.signal(GetParam());
+  EXPECT_TRUE(idle.closed_by_peer());
+  for (int i = 0; i < 100 && connects(gateway.port()); ++i) std::this_thread::sleep_for(milliseconds(10));
+  EXPECT_FALSE(connects(gateway.port()));
+
+  running.send("67890");
+  const Response response = running.read_response();
+  EXPECT_EQ(response.status, 200);
+  EXPECT_NE(response.body.find("1234567890"), std::string::npos);
+  EXPECT_TRUE(running.closed_by_peer());
+  const auto finished = steady_clock::now();
+  const Exit exit = gateway.wait();
+  EXPECT_EQ(exit.code, 0);
+  EXPECT_LT(steady_clock::now() - finished, milliseconds(1000));
+}
+
+INSTANTIATE_TEST_SUITE_P(Signals, DrainBySignal, ::testing::Values(SIGTERM, SIGINT),
+                         [](const auto& test) { return test.param == SIGTERM ? "SIGTERM" : "SIGINT"; });
+
+TEST(Drain, an_idle_gateway_ends_at_once) {
+  auto gateway = GatewayProcess::with_config(config());
+  const auto begin = steady_clock::now();
+  gateway.signal(SIGTERM);
+  EXPECT_EQ(gateway.wait().code, 0);
+  EXPECT_LT(steady_clock::now() - begin, milliseconds(1000));
+}
+
+TEST(Drain, what_takes_longer_than_its_limit_is_cut_and_the_exit_is_still_0) {
+  auto gateway = GatewayProcess::with_config(config("drain = \"500ms\""));
+  Connection running(gateway.port());
+  running.send(half_an_upload);
+  std::this_thread::sleep_for(milliseconds(100));
+  const auto begin = steady_clock::now();
+  gateway.signal(SIGTERM);
+  EXPECT_EQ(gateway.wait().code, 0);
+  const auto took = steady_clock::now() - begin;
+  EXPECT_GE(took, milliseconds(450));
+  EXPECT_LT(took, milliseconds(1500));
+}
+
+TEST(Drain, a_second_signal_ends_at_once_with_1) {
+  auto gateway = GatewayProcess::with_config(config());
+  Connection running(gateway.port());
+  running.send(half_an_upload);
+  std::this_thread::sleep_for(milliseconds(100));
+  const auto workers = gateway.worker_pids();
+  gateway.signal(SIGTERM);
+  ASSERT_TRUE(gateway.wait_for_log("draining"));
+  const auto begin = steady_clock::now();
+  gateway.signal(SIGTERM);
+  EXPECT_EQ(gateway.wait().code, 1);
+  EXPECT_LT(steady_clock::now() - begin, milliseconds(1000));
+  for (const pid_t worker : workers) EXPECT_NE(kill(worker, 0), 0) << "worker " << worker << " still runs";
+}
+
+TEST(Drain, workers_leave_signals_to_the_supervisor) {
+  auto gateway = GatewayProcess::with_config(config());
+  for (const pid_t worker : gateway.worker_pids()) {
+    kill(worker, SIGTERM);
+    kill(worker, SIGINT);
+  }
+  std::this_thread::sleep_for(milliseconds(100));
+  EXPECT_EQ(get(gateway.port(), "/hello").status, 200);
+  EXPECT_EQ(gateway.err().find("ended by"), std::string::npos) << gateway.err();
+}
+
+TEST(Drain, workers_end_when_their_supervisor_is_killed) {
+  auto gateway = GatewayProcess::with_config(config());
+  const auto workers = gateway.worker_pids();
+  ASSERT_EQ(workers.size(), 2u);
+  gateway.signal(SIGKILL);
+  EXPECT_EQ(gateway.wait().signal, SIGKILL);
+  for (const pid_t worker : workers) {
+    for (int i = 0; i < 200 && kill(worker, 0) == 0; ++i) std::this_thread::sleep_for(milliseconds(10));
+    EXPECT_NE(kill(worker, 0), 0);
+  }
+}
+
+TEST(KillPort, answers_its_first_connection_and_drains) {
+  auto gateway = GatewayProcess::with_config(config("kill_port = \"127.0.0.1:0\""));
+  ASSERT_TRUE(gateway.wait_for_log("kill port on 127.0.0.1:"));
+  const std::string log = gateway.err();
+  const std::size_t at = log.find("kill port on 127.0.0.1:") + std::string("kill port on 127.0.0.1:").size();
+  const auto port = static_cast<std::uint16_t>(std::stoi(log.substr(at)));
+  Connection running(gateway.port());
+  running.send(half_an_upload);
+  std::this_thread::sleep_for(milliseconds(100));
+
+  const Response answer = get(port, "/");
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_EQ(answer.body, "Shutting down");
+  running.send("67890");
+  EXPECT_EQ(running.read_response().status, 200);
+  EXPECT_EQ(gateway.wait().code, 0);
+}
+
+}  // namespace
+}  // namespace tollgate::testing

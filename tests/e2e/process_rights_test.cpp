@@ -1,0 +1,80 @@
+// What a worker process may do, as the kernel sees it.
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <set>
+
+#include "tests/support/gateway_process.hpp"
+#include "tests/support/http_client.hpp"
+#include "tests/support/process_figures.hpp"
+
+namespace tollgate::testing {
+namespace {
+
+constexpr const char* config = R"(
+listen = "127.0.0.1:0"
+workers = 1
+[[route]]
+path = "/hello"
+native = "hello"
+)";
+
+TEST(WorkerRights, started_as_root_it_is_nobody_without_groups) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root can become another user";
+  const auto gateway = GatewayProcess::with_config(config);
+  const pid_t worker = gateway.worker_pids().at(0);
+  EXPECT_EQ(status_value(worker, "Uid"), "65534\t65534\t65534\t65534");
+  EXPECT_EQ(status_value(worker, "Gid"), "65534\t65534\t65534\t65534");
+  EXPECT_EQ(status_value(worker, "Groups"), "");
+  EXPECT_EQ(status_value(worker, "CapEff"), "0000000000000000");
+}
+
+TEST(WorkerRights, it_is_the_configured_user) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root can become another user";
+  const auto gateway = GatewayProcess::with_config("user = \"daemon\"\n" + std::string(config));
+  EXPECT_EQ(status_value(gateway.worker_pids().at(0), "Uid"), "1\t1\t1\t1");
+}
+
+TEST(WorkerRights, a_user_that_does_not_exist_fails_the_start) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root can become another user";
+  const TempDir folder;
+  const std::string file = folder.write("tollgate.toml", "user = \"no-such-user\"\n" + std::string(config));
+  const Exit exit = run_tollgate({"serve", "--config", file});
+  EXPECT_EQ(exit.code, 1);
+  EXPECT_NE(exit.err.find("no-such-user"), std::string::npos) << exit.err;
+}
+
+TEST(WorkerRights, it_gains_no_privileges_and_leaves_no_core) {
+  const auto gateway = GatewayProcess::with_config(config);
+  const pid_t worker = gateway.worker_pids().at(0);
+  EXPECT_EQ(status_value(worker, "NoNewPrivs"), "1");
+  EXPECT_TRUE(limit_row(worker, "Max core file size").starts_with("0 ")) << limit_row(worker, "Max core file size");
+  EXPECT_TRUE(limit_row(worker, "Max address space").starts_with("unlimited"));
+}
+
+TEST(WorkerRights, it_holds_no_descriptor_it_does_not_need) {
+  const auto gateway = GatewayProcess::with_config(config);
+  std::multiset<std::string> kinds;
+  for (const auto& entry :
+       std::filesystem::directory_iterator("/proc/" + std::to_string(gateway.worker_pids().at(0)) + "/fd")) {
+    std::string target = std::filesystem::read_symlink(entry.path());
+    target = target.substr(0, target.find_first_of("[("));
+    kinds.insert(target.starts_with(gateway.folder().path().string()) ? "log" : target);
+  }
+  // Standard input and output, the log twice (its own and the access log's), the channel and one listener, and what
+  // the event loop is made of.
+  const std::multiset<std::string> expected{"/dev/null",       "/dev/null",       "log",
+                                            "log",             "socket:",         "socket:",
+                                            "anon_inode:",     "anon_inode:",     "anon_inode:"};
+  EXPECT_EQ(kinds, expected);
+}
+
+TEST(WorkerRights, a_native_only_gateway_is_one_thread_a_process) {
+  const auto gateway = GatewayProcess::with_config(config);
+  EXPECT_EQ(status_value(gateway.pid(), "Threads"), "1");
+  EXPECT_EQ(status_value(gateway.worker_pids().at(0), "Threads"), "1");
+}
+
+}  // namespace
+}  // namespace tollgate::testing

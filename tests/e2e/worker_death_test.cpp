@@ -1,0 +1,84 @@
+// A worker that dies costs at most its requests in flight; another serves soon.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <thread>
+
+#include "tests/support/background_load.hpp"
+#include "tests/support/gateway_process.hpp"
+#include "tests/support/http_client.hpp"
+
+namespace tollgate::testing {
+namespace {
+
+using std::chrono::milliseconds;
+
+std::string config(int workers) {
+  return fmt::format(R"(
+listen = "127.0.0.1:0"
+workers = {}
+[[route]]
+path = "/hello"
+native = "hello"
+[[route]]
+path = "/state"
+native = "state"
+)",
+                     workers);
+}
+
+TEST(WorkerDeath, a_hundred_milliseconds_later_another_serves) {
+  const auto gateway = GatewayProcess::with_config(config(1));
+  for (int i = 0; i < 3; ++i) {
+    const auto workers = gateway.worker_pids();
+    ASSERT_EQ(workers.size(), 1u);
+    kill(workers.front(), SIGKILL);
+    std::this_thread::sleep_for(milliseconds(100));
+    EXPECT_EQ(get(gateway.port(), "/hello").body, "hello");
+    EXPECT_NE(gateway.worker_pids(), workers);
+  }
+}
+
+TEST(WorkerDeath, a_connection_made_while_no_worker_lives_is_served) {
+  const auto gateway = GatewayProcess::with_config(config(1));
+  kill(gateway.worker_pids().front(), SIGKILL);
+  EXPECT_EQ(get(gateway.port(), "/hello").body, "hello");
+}
+
+TEST(WorkerDeath, under_load_costs_at_most_the_requests_in_flight) {
+  constexpr unsigned clients = 8;
+  const auto gateway = GatewayProcess::with_config(config(2));
+  BackgroundLoad load(gateway.port(), "/hello", clients);
+  ASSERT_TRUE(load.wait_for_answers(200));
+  kill(gateway.worker_pids().front(), SIGKILL);
+  ASSERT_TRUE(load.wait_for_answers(500));
+  const auto counts = load.stop();
+  EXPECT_LE(counts.lost, clients);
+  EXPECT_EQ(counts.refused, 0u);
+  EXPECT_EQ(counts.answers.size(), 1u) << counts.answers.begin()->first;
+}
+
+TEST(WorkerDeath, the_state_counter_goes_on) {
+  const auto gateway = GatewayProcess::with_config(config(1));
+  EXPECT_EQ(get(gateway.port(), "/state").body, "0");
+  EXPECT_EQ(get(gateway.port(), "/state").body, "1");
+  kill(gateway.worker_pids().front(), SIGKILL);
+  EXPECT_EQ(get(gateway.port(), "/state").body, "2");
+}
+
+TEST(WorkerDeath, crashing_again_and_again_backs_off_and_recovers) {
+  const auto gateway = GatewayProcess::with_config(config(1));
+  for (int crash = 0; crash < 6; ++crash) {
+    for (int i = 0; i < 100 && gateway.worker_pids().empty(); ++i) std::this_thread::sleep_for(milliseconds(10));
+    ASSERT_EQ(get(gateway.port(), "/hello").status, 200);
+    kill(gateway.worker_pids().front(), SIGSEGV);
+  }
+  EXPECT_TRUE(gateway.wait_for_log("crashes too often"));
+  EXPECT_EQ(get(gateway.port(), "/hello").status, 200);
+}
+
+}  // namespace
+}  // namespace tollgate::testing
