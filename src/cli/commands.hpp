@@ -17,12 +17,14 @@ void add_serve(CLI::App& app, int& exit_code);
 void add_check(CLI::App& app, int& exit_code);
 void add_compile(CLI::App& app, int& exit_code);
 void add_invoke(CLI::App& app, int& exit_code);
+void add_doctor(CLI::App& app, int& exit_code);
 
 inline constexpr void (*const commands[])(CLI::App& app, int& exit_code) = {
     add_serve,
     add_check,
     add_compile,
     add_invoke,
+    add_doctor,
 };
 
 }  // namespace tollgate::cli

@@ -8,6 +8,7 @@
 
 #include "tests/support/gateway_process.hpp"
 #include "tests/support/http_client.hpp"
+#include "tests/support/process_figures.hpp"
 
 namespace tollgate::testing {
 namespace {
@@ -105,7 +106,7 @@ TEST(Drain, a_second_signal_ends_at_once_with_1) {
   gateway.signal(SIGTERM);
   EXPECT_EQ(gateway.wait().code, 1);
   EXPECT_LT(steady_clock::now() - begin, milliseconds(1000));
-  for (const pid_t worker : workers) EXPECT_NE(kill(worker, 0), 0) << "worker " << worker << " still runs";
+  for (const pid_t worker : workers) EXPECT_TRUE(has_ended(worker)) << "worker " << worker << " still runs";
 }
 
 TEST(Drain, workers_leave_signals_to_the_supervisor) {
@@ -126,8 +127,8 @@ TEST(Drain, workers_end_when_their_supervisor_is_killed) {
   gateway.signal(SIGKILL);
   EXPECT_EQ(gateway.wait().signal, SIGKILL);
   for (const pid_t worker : workers) {
-    for (int i = 0; i < 200 && kill(worker, 0) == 0; ++i) std::this_thread::sleep_for(milliseconds(10));
-    EXPECT_NE(kill(worker, 0), 0);
+    for (int i = 0; i < 200 && !has_ended(worker); ++i) std::this_thread::sleep_for(milliseconds(10));
+    EXPECT_TRUE(has_ended(worker));
   }
 }
 

@@ -1,5 +1,7 @@
 #include "tests/support/gateway_process.hpp"
 
+#include "tests/support/process_figures.hpp"
+
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <signal.h>
@@ -171,6 +173,7 @@ GatewayProcess::~GatewayProcess() {
   const auto end = steady_clock::now() + std::chrono::seconds(5);
   for (const pid_t worker : workers) {
     while (runs(worker) && steady_clock::now() < end) std::this_thread::sleep_for(kPoll);
+    while (!has_ended(worker) && steady_clock::now() < end) std::this_thread::sleep_for(kPoll);
   }
 }
 

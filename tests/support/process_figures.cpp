@@ -40,6 +40,11 @@ ProcessFigures figures_of(pid_t pid) {
   return figures;
 }
 
+bool has_ended(pid_t pid) {
+  const std::string state = status_value(pid, "State");
+  return state.empty() || state.starts_with("Z");
+}
+
 std::string status_value(pid_t pid, const std::string& name) { return row_after(open(pid, "status"), name + ":"); }
 
 std::string limit_row(pid_t pid, const std::string& name) { return row_after(open(pid, "limits"), name); }

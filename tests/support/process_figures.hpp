@@ -17,6 +17,9 @@ struct ProcessFigures {
 
 ProcessFigures figures_of(pid_t pid);
 
+// Gone, or waiting to be reaped by whoever is its parent now.
+bool has_ended(pid_t pid);
+
 // The value after "NAME:" in /proc/PID/status, without surrounding blanks.
 std::string status_value(pid_t pid, const std::string& name);
 // The soft and hard limit of that row of /proc/PID/limits, e.g. "Max core file size".
