@@ -42,8 +42,11 @@ int become(const StartProgram& start, char* const* argv, char* const* environmen
     if (dup2(files[static_cast<std::size_t>(target)], target) < 0) return errno;  // the sources are above 2
   }
   if (close_range(3, ~0u, 0) != 0) return errno;
-  limit(RLIMIT_CPU, start.limits.cpu_seconds);
-  limit(RLIMIT_AS, start.limits.memory_bytes);
+  if (start.limits.cpu_seconds > 0) {  // SIGXCPU tells which limit it was; SIGKILL follows for who ignores it
+    const rlimit cpu{start.limits.cpu_seconds, start.limits.cpu_seconds + 1};
+    setrlimit(RLIMIT_CPU, &cpu);
+  }
+  limit(RLIMIT_DATA, start.limits.memory_bytes);
   limit(RLIMIT_FSIZE, start.limits.file_bytes);
   limit(RLIMIT_NOFILE, start.limits.open_files);
   sigset_t none;

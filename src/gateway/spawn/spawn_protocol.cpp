@@ -1,16 +1,12 @@
 #include "gateway/spawn/spawn_protocol.hpp"
 
 #include <fmt/format.h>
-#include <sys/socket.h>
-#include <sys/uio.h>
-
-#include <cerrno>
 #include <cstring>
+
+#include "gateway/process/ipc.hpp"
 
 namespace tollgate::gateway {
 namespace {
-
-constexpr std::size_t descriptors_max = 3;
 
 enum class Kind : std::uint32_t { start = 1, end = 2, ended = 3 };
 
@@ -100,8 +96,8 @@ expected<std::string, std::string> encode(const SpawnerMessage& message) {
   Encoder encoder;
   std::visit(encoder, message);
   std::string bytes = encoder.writer.take();
-  if (bytes.size() > spawn_message_bytes_max) {
-    return unexpected(fmt::format("argv and environment take {} bytes, {} are allowed", bytes.size(), spawn_message_bytes_max));
+  if (bytes.size() > packet_bytes_max) {
+    return unexpected(fmt::format("argv and environment take {} bytes, {} are allowed", bytes.size(), packet_bytes_max));
   }
   return bytes;
 }
@@ -141,50 +137,6 @@ std::optional<SpawnerMessage> decode(std::string_view bytes) {
   }
   if (!reader.complete()) return std::nullopt;
   return message;
-}
-
-expected<void, int> send_message(int socket, std::string_view bytes, std::span<const int> descriptors) {
-  iovec payload{const_cast<char*>(bytes.data()), bytes.size()};
-  alignas(cmsghdr) char control[CMSG_SPACE(descriptors_max * sizeof(int))] = {};
-  msghdr message{};
-  message.msg_iov = &payload;
-  message.msg_iovlen = 1;
-  if (!descriptors.empty()) {
-    message.msg_control = control;
-    message.msg_controllen = CMSG_SPACE(descriptors.size_bytes());
-    cmsghdr* header = CMSG_FIRSTHDR(&message);
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(descriptors.size_bytes());
-    std::memcpy(CMSG_DATA(header), descriptors.data(), descriptors.size_bytes());
-  }
-  if (sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) return unexpected(errno);
-  return {};
-}
-
-expected<ReceivedMessage, int> receive_message(int socket) {
-  ReceivedMessage received;
-  received.bytes.resize(spawn_message_bytes_max);
-  iovec payload{received.bytes.data(), received.bytes.size()};
-  alignas(cmsghdr) char control[CMSG_SPACE(descriptors_max * sizeof(int))];
-  msghdr message{};
-  message.msg_iov = &payload;
-  message.msg_iovlen = 1;
-  message.msg_control = control;
-  message.msg_controllen = sizeof control;
-  const ssize_t count = recvmsg(socket, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-  if (count < 0) return unexpected(errno);
-  received.bytes.resize(static_cast<std::size_t>(count));
-  for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr; header = CMSG_NXTHDR(&message, header)) {
-    if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
-    const std::size_t descriptors = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-    for (std::size_t i = 0; i < descriptors; ++i) {
-      int fd;
-      std::memcpy(&fd, CMSG_DATA(header) + i * sizeof(int), sizeof fd);
-      received.descriptors.emplace_back(fd);
-    }
-  }
-  return received;
 }
 
 }  // namespace tollgate::gateway

@@ -1,4 +1,4 @@
-// What a worker and its spawner say to each other, one SOCK_SEQPACKET message each.
+// What a worker and its spawner say to each other, one packet each (process/ipc.hpp).
 //
 // The worker runs guests and therefore never starts a program; its spawner does nothing else. A worker asks for a
 // start with three descriptors (stdin, stdout, stderr of the program), may ask for its end, and is told once how it
@@ -8,24 +8,21 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <variant>
 #include <vector>
 
 #include "base/expected.hpp"
-#include "base/unique_fd.hpp"
 
 namespace tollgate::gateway {
 
-// A message never exceeds this: argv and environment of one program. Larger ones are refused by encode().
-inline constexpr std::size_t spawn_message_bytes_max = 128u << 10;
 
 // Resource limits put on the program itself (setrlimit(2)); 0 leaves the spawner's own.
 struct SpawnLimits {
   std::uint64_t cpu_seconds = 0;         // RLIMIT_CPU: a backstop, the deadline comes first
-  std::uint64_t memory_bytes = 0;        // RLIMIT_AS
+  std::uint64_t memory_bytes = 0;        // RLIMIT_DATA: writable private memory, of each process. Engines reserve
+                                         // gigabytes of address space they never touch, so RLIMIT_AS will not do
   std::uint64_t file_bytes = 0;          // RLIMIT_FSIZE
   std::uint64_t open_files = 0;          // RLIMIT_NOFILE
   friend bool operator==(const SpawnLimits&, const SpawnLimits&) = default;
@@ -52,17 +49,9 @@ struct ProgramEnded {
 
 using SpawnerMessage = std::variant<StartProgram, EndProgram, ProgramEnded>;
 
+// The error is a sentence: argv and environment do not fit into a packet.
 expected<std::string, std::string> encode(const SpawnerMessage& message);
 // Nullopt for anything that encode() did not make.
 std::optional<SpawnerMessage> decode(std::string_view bytes);
-
-// Sends one message with descriptors (duplicated into the receiver). Fails with errno; EAGAIN when the socket is full.
-expected<void, int> send_message(int socket, std::string_view bytes, std::span<const int> descriptors);
-
-struct ReceivedMessage {
-  std::string bytes;  // empty: the other end is gone
-  std::vector<UniqueFd> descriptors;
-};
-expected<ReceivedMessage, int> receive_message(int socket);
 
 }  // namespace tollgate::gateway

@@ -1,7 +1,8 @@
 #include "gateway/spawn/spawn_protocol.hpp"
 
 #include <gtest/gtest.h>
-#include <sys/socket.h>
+
+#include "gateway/process/ipc.hpp"
 
 namespace tollgate::gateway {
 namespace {
@@ -35,21 +36,8 @@ TEST(SpawnProtocol, refuses_every_truncation_and_anything_after_the_end) {
 
 TEST(SpawnProtocol, refuses_what_a_message_cannot_hold) {
   StartProgram start = sample();
-  start.argv.push_back(std::string(spawn_message_bytes_max, 'x'));
+  start.argv.push_back(std::string(packet_bytes_max, 'x'));
   EXPECT_FALSE(encode(start));
-}
-
-TEST(SpawnProtocol, passes_descriptors_along) {
-  int ends[2];
-  ASSERT_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
-  const UniqueFd a(ends[0]);
-  const UniqueFd b(ends[1]);
-  const int files[] = {0, 1, 2};
-  ASSERT_TRUE(send_message(a.get(), "hello", files));
-  const auto received = receive_message(b.get());
-  ASSERT_TRUE(received);
-  EXPECT_EQ(received->bytes, "hello");
-  EXPECT_EQ(received->descriptors.size(), 3u);
 }
 
 }  // namespace

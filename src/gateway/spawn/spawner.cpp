@@ -9,21 +9,19 @@
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
-#include <boost/asio/posix/basic_stream_descriptor.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <algorithm>
 #include <chrono>
-#include <deque>
 #include <unordered_map>
 
 #include "base/async.hpp"
+#include "gateway/process/ipc.hpp"
 #include "gateway/spawn/child_program.hpp"
 #include "gateway/spawn/spawn_protocol.hpp"
 
 namespace tollgate::gateway {
 namespace {
 
-using Descriptor = asio::posix::basic_stream_descriptor<Executor>;
 using SignalSet = asio::basic_signal_set<Executor>;
 
 // How often those that a run left behind are looked for and killed again before its end is told without them:
@@ -38,7 +36,7 @@ std::chrono::microseconds to_microseconds(const timeval& time) {
 class Spawner {
  public:
   Spawner(EventLoop& loop, UniqueFd socket)
-      : socket_(loop.get_executor(), socket.release()), children_ended_(loop.get_executor(), SIGCHLD), loop_(loop) {}
+      : worker_(loop, std::move(socket)), children_ended_(loop.get_executor(), SIGCHLD), loop_(loop) {}
 
   void start() {
     asio::co_spawn(loop_, serve_worker(), asio::detached);
@@ -66,35 +64,18 @@ class Spawner {
 
   Task<> serve_worker() {
     for (;;) {
-      const auto [error] = co_await socket_.async_wait(Descriptor::wait_read, use_task_tuple);
-      if (error) break;
-      bool open = true;
-      while (open) {
-        auto received = receive_message(socket_.native_handle());
-        if (!received) {
-          if (received.error() == EINTR) continue;
-          if (received.error() == EAGAIN) break;
-          open = false;
-        } else if (received->bytes.empty()) {
-          open = false;
-        } else {
-          handle(*received);
-        }
+      auto packet = co_await worker_.receive();
+      if (!packet) break;
+      auto message = decode(packet->bytes);
+      if (!message) continue;
+      if (auto* start = std::get_if<StartProgram>(&*message)) {
+        begin(*start, packet->fds);
+      } else if (const auto* end = std::get_if<EndProgram>(&*message)) {
+        const auto run = runs_.find(end->id);
+        if (run != runs_.end()) end_run(end->id, run->second);
       }
-      if (!open) break;
     }
     loop_.stop();
-  }
-
-  void handle(ReceivedMessage& received) {
-    auto message = decode(received.bytes);
-    if (!message) return;
-    if (auto* start = std::get_if<StartProgram>(&*message)) {
-      begin(*start, received.descriptors);
-    } else if (const auto* end = std::get_if<EndProgram>(&*message)) {
-      const auto run = runs_.find(end->id);
-      if (run != runs_.end()) end_run(end->id, run->second);
-    }
   }
 
   void begin(StartProgram& start, const std::vector<UniqueFd>& files) {
@@ -212,31 +193,17 @@ class Spawner {
     tell(report);
   }
 
-  // In order; waits for room in the socket, so that no end is lost. At most one message per run is waiting.
-  void tell(const ProgramEnded& report) {
-    waiting_.push_back(*encode(report));
-    if (waiting_.size() == 1) asio::co_spawn(loop_, send_waiting(), asio::detached);
-  }
+  void tell(const ProgramEnded& report) { asio::co_spawn(loop_, send(*encode(report)), asio::detached); }
 
-  Task<> send_waiting() {
-    while (!waiting_.empty()) {
-      const auto sent = send_message(socket_.native_handle(), waiting_.front(), {});
-      if (!sent && sent.error() == EAGAIN) {
-        const auto [error] = co_await socket_.async_wait(Descriptor::wait_write, use_task_tuple);
-        if (error) co_return;
-        continue;
-      }
-      waiting_.pop_front();
-    }
-  }
+  // If the worker is gone, the loop is about to end.
+  Task<> send(std::string bytes) { co_await worker_.send(bytes); }
 
-  Descriptor socket_;
+  Channel worker_;
   SignalSet children_ended_;
   EventLoop& loop_;
   std::unordered_map<std::uint64_t, Run> runs_;
   std::unordered_map<pid_t, std::uint64_t> run_of_program_;  // programs not yet reaped
   std::unordered_map<pid_t, std::uint64_t> run_of_orphan_;
-  std::deque<std::string> waiting_;
 };
 
 }  // namespace

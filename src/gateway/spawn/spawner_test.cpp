@@ -3,14 +3,17 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
-#include <poll.h>
 #include <signal.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
 #include <fstream>
+#include <optional>
 #include <thread>
 
+#include "base/async.hpp"
+#include "gateway/process/ipc.hpp"
 #include "gateway/spawn/child_program.hpp"
 #include "gateway/spawn/spawn_protocol.hpp"
 
@@ -22,19 +25,18 @@ using std::chrono::steady_clock;
 class SpawnerProcess : public ::testing::Test {
  protected:
   void SetUp() override {
-    int ends[2];
-    ASSERT_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
-    socket_.reset(ends[0]);
-    UniqueFd theirs(ends[1]);
+    auto pair = make_channel_pair();
+    ASSERT_TRUE(pair);
     pid_ = fork();
     if (pid_ == 0) {
-      socket_.reset();
-      _exit(run_spawner(std::move(theirs)));
+      pair->ours.reset();
+      _exit(run_spawner(std::move(pair->theirs)));
     }
+    channel_.emplace(loop_, std::move(pair->ours));
   }
 
   void TearDown() override {
-    socket_.reset();
+    channel_.reset();
     int status = 0;
     waitpid(pid_, &status, 0);
     EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
@@ -56,16 +58,19 @@ class SpawnerProcess : public ::testing::Test {
     const UniqueFd write_end(out[1]);
     const UniqueFd nothing(open("/dev/null", O_RDWR | O_CLOEXEC));
     const int files[] = {nothing.get(), write_end.get(), nothing.get()};
-    ASSERT_TRUE(send_message(socket_.get(), *encode(program), files));
+    send(program, files);
   }
 
-  std::optional<ProgramEnded> ended(std::chrono::milliseconds limit = std::chrono::seconds(10)) {
-    pollfd ready{socket_.get(), POLLIN, 0};
-    if (poll(&ready, 1, static_cast<int>(limit.count())) != 1) return std::nullopt;
-    const auto received = receive_message(socket_.get());
-    if (!received) return std::nullopt;
-    const auto message = decode(received->bytes);
-    return message ? std::optional(std::get<ProgramEnded>(*message)) : std::nullopt;
+  void end(std::uint64_t id) { send(EndProgram{id}, {}); }
+
+  std::optional<ProgramEnded> ended() {
+    std::optional<ProgramEnded> result;
+    run([&]() -> Task<> {
+      const auto packet = co_await channel_->receive();
+      const auto message = packet ? decode(packet->bytes) : std::nullopt;
+      if (message) result = std::get<ProgramEnded>(*message);
+    });
+    return result;
   }
 
   std::string output() {
@@ -77,7 +82,25 @@ class SpawnerProcess : public ::testing::Test {
     return text;
   }
 
-  UniqueFd socket_;
+  void send(const SpawnerMessage& message, std::span<const int> files) {
+    const std::string bytes = *encode(message);
+    bool sent = false;
+    run([&]() -> Task<> {
+      const auto result = co_await channel_->send(bytes, files);
+      sent = result.has_value();
+    });
+    ASSERT_TRUE(sent);
+  }
+
+  template <class Body>
+  void run(Body body) {
+    loop_.restart();
+    asio::co_spawn(loop_, body(), asio::detached);
+    loop_.run_for(std::chrono::seconds(10));
+  }
+
+  EventLoop loop_;
+  std::optional<Channel> channel_;
   UniqueFd output_;
   pid_t pid_ = -1;
 };
@@ -113,10 +136,10 @@ TEST_F(SpawnerProcess, a_missing_program_is_an_errno) {
 TEST_F(SpawnerProcess, ends_a_program_that_ignores_sigterm) {
   start(1, "trap '' TERM; while :; do sleep 10; done");
   std::this_thread::sleep_for(std::chrono::milliseconds(50));
-  ASSERT_TRUE(send_message(socket_.get(), *encode(EndProgram{1}), {}));
-  const auto end = ended();
-  ASSERT_TRUE(end);
-  EXPECT_EQ(WTERMSIG(end->wait_status), SIGKILL);
+  end(1);
+  const auto told = ended();
+  ASSERT_TRUE(told);
+  EXPECT_EQ(WTERMSIG(told->wait_status), SIGKILL);
 }
 
 TEST_F(SpawnerProcess, a_grandchild_that_left_its_session_and_keeps_the_pipe_is_gone_before_the_end_is_told) {
@@ -148,7 +171,7 @@ TEST_F(SpawnerProcess, nothing_outlives_the_worker) {
   std::this_thread::sleep_for(std::chrono::milliseconds(100));
   const auto everyone = descendants_of(pid_);
   EXPECT_EQ(everyone.size(), 3u);
-  socket_.reset();
+  channel_.reset();
   const auto limit = steady_clock::now() + std::chrono::seconds(5);
   for (const pid_t pid : everyone) {
     while (kill(pid, 0) == 0 && steady_clock::now() < limit) std::this_thread::sleep_for(std::chrono::milliseconds(5));
