@@ -7,20 +7,23 @@
 
 namespace tollgate::http {
 
-Http1Connection::Http1Connection(ServerShared& shared, ConnectionOwner& owner, TcpSocket socket,
-                                 const Endpoint& remote, const Endpoint& local)
+Http1Connection::Http1Connection(ServerShared& shared, ConnectionOwner& owner, EventLoop& loop,
+                                 UniqueFd connected, const Endpoint& remote, const Endpoint& local)
     : shared_(shared),
       owner_(owner),
       remote_(remote),
       local_(local),
       parser_(shared.limits.head),
-      stream_(shared, std::move(socket)),
+      stream_(shared, loop, std::move(connected)),
       watch_(shared, stream_, cancellation_),
       body_(shared, stream_, parser_, watch_),
       response_(shared, stream_, body_) {}
 
 Task<> Http1Connection::run(std::unique_ptr<Http1Connection> connection) {
-  co_await connection->serve();
+  try {
+    co_await connection->serve();
+  } catch (...) {  // out of memory: this connection's end, not the worker's
+  }
   connection->watch_.stop();
   connection->stream_.close();
   co_await connection->watch_.quiet();
@@ -46,8 +49,12 @@ Task<Http1Connection::Next> Http1Connection::read_head() {
   if (input.unread().empty()) {
     input.shrink();
     answered_in_turn_ = 0;
-    const bool was_last = answered_any() && (closing_ || shared_.draining);
-    if (was_last && !receive_now()) co_return Next::closed;
+    const bool first = !answered_any();  // often there when the connection is accepted
+    const bool was_last = !first && (closing_ || shared_.draining);
+    if (first || was_last) {
+      const bool received = receive_now();
+      if (was_last && !received) co_return Next::closed;
+    }
   }
   auto progress = RequestParser::Progress::incomplete;
   if (!input.unread().empty()) progress = parser_.parse_head(input.unread());
@@ -96,7 +103,7 @@ void Http1Connection::leave_idle() {
 bool Http1Connection::receive_now() {
   stream_.input().make_space();
   const std::span<char> space = stream_.input().space();
-  const ssize_t size = ::recv(stream_.socket().native_handle(), space.data(), space.size(), MSG_DONTWAIT);
+  const ssize_t size = ::recv(stream_.fd(), space.data(), space.size(), MSG_DONTWAIT);
   if (size <= 0) return false;
   stream_.input().append(static_cast<std::size_t>(size));
   return true;
@@ -135,7 +142,7 @@ Task<bool> Http1Connection::answer() {
   const bool at_next = co_await body_.finish();
   if (at_next && response_.keeps_connection()) {
     if (++answered_in_turn_ % shared_.limits.pipelined_turn_max == 0) {
-      co_await asio::post(stream_.socket().get_executor(), use_task);
+      co_await asio::post(stream_.executor(), use_task);
     }
     co_return true;
   }
@@ -151,7 +158,7 @@ Task<> Http1Connection::handle(Exchange& exchange) {
   bool threw = false;
   try {
     co_await shared_.handler.handle(exchange);
-  } catch (const std::exception&) {  // out of memory, or a defect: this exchange's end, not the worker's
+  } catch (...) {  // out of memory, or a defect: this exchange's end, not the worker's
     threw = true;
   }
   if (!response_.started() && cancellation_.cause() == nullptr) {
@@ -165,7 +172,7 @@ Task<> Http1Connection::handle(Exchange& exchange) {
 
 bool Http1Connection::unread_in_socket() {
   int pending = 0;
-  return ::ioctl(stream_.socket().native_handle(), FIONREAD, &pending) == 0 && pending > 0;
+  return ::ioctl(stream_.fd(), FIONREAD, &pending) == 0 && pending > 0;
 }
 
 // A head that became no exchange: answered as far as the client can still be reached, then the connection

@@ -39,8 +39,9 @@ using IdleHook = boost::intrusive::list_base_hook<AutoUnlink, boost::intrusive::
 
 class Http1Connection final : public OpenHook, public IdleHook {
  public:
-  Http1Connection(ServerShared& shared, ConnectionOwner& owner, TcpSocket socket, const Endpoint& remote,
-                  const Endpoint& local);
+  // `connected` is a connected, non-blocking socket.
+  Http1Connection(ServerShared& shared, ConnectionOwner& owner, EventLoop& loop, UniqueFd connected,
+                  const Endpoint& remote, const Endpoint& local);
 
   // The connection's life. It owns itself: gone when this ends.
   static Task<> run(std::unique_ptr<Http1Connection> connection);

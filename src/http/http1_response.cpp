@@ -122,9 +122,7 @@ Task<Result> Http1Response::finish(const Fields* trailers) {
 void Http1Response::abort() {
   if (state_ == State::complete) return;
   state_ = State::failed;
-  if (framing_.kind != BodyFraming::Kind::until_close) return;
-  error_code ignored;
-  stream_.socket().set_option(asio::socket_base::linger(true, 0), ignored);
+  if (framing_.kind == BodyFraming::Kind::until_close) stream_.reset_on_close();
 }
 
 Task<Result> Http1Response::put(std::span<iovec> pieces) {

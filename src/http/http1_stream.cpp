@@ -6,8 +6,16 @@
 
 namespace tollgate::http {
 
-Http1Stream::Http1Stream(ServerShared& shared, TcpSocket socket)
-    : socket_(std::move(socket)), shared_(shared) {}
+Http1Stream::Http1Stream(ServerShared& shared, EventLoop& loop, UniqueFd connected)
+    : fd_(connected.release()), socket_(loop), shared_(shared) {}
+
+TcpSocket& Http1Stream::socket() {
+  if (fd_ >= 0 && !socket_.is_open()) {
+    error_code failed;  // then it stays closed, and every wait fails
+    socket_.assign(asio::ip::tcp::v6(), fd_, failed);
+  }
+  return socket_;
+}
 
 void Http1Stream::Wait::begin(Phase waiting_phase) {
   phase = waiting_phase;
@@ -37,25 +45,35 @@ void Http1Stream::end_wait() {
 
 void Http1Stream::interrupt() {
   error_code ignored;
-  socket_.cancel(ignored);
+  if (socket_.is_open()) socket_.cancel(ignored);
 }
 
 void Http1Stream::cut() {
-  error_code ignored;
-  socket_.shutdown(TcpSocket::shutdown_both, ignored);
-  socket_.cancel(ignored);
+  ::shutdown(fd_, SHUT_RDWR);
+  interrupt();
+}
+
+void Http1Stream::reset_on_close() {
+  const ::linger now{1, 0};
+  ::setsockopt(fd_, SOL_SOCKET, SO_LINGER, &now, sizeof now);
 }
 
 void Http1Stream::close() {
-  end_wait();
+  reading_.end();
+  writing_.end();
+  const int fd = std::exchange(fd_, -1);
   error_code ignored;
-  socket_.close(ignored);
+  if (socket_.is_open()) {
+    socket_.close(ignored);
+  } else if (fd >= 0) {
+    ::close(fd);
+  }
 }
 
 Task<expected<std::size_t, const Reason*>> Http1Stream::read_some(std::span<char> space, Phase phase) {
   begin_wait(phase);
   const asio::mutable_buffer buffer(space.data(), space.size());
-  const auto [error, size] = co_await socket_.async_read_some(buffer, use_task_tuple);
+  const auto [error, size] = co_await socket().async_read_some(buffer, use_task_tuple);
   end_wait();
   if (!error) co_return size;
   if (error == asio::error::eof) co_return std::size_t{0};
@@ -66,12 +84,12 @@ std::ptrdiff_t Http1Stream::try_write(std::span<iovec> pieces) {
   constexpr int flags = MSG_NOSIGNAL | MSG_DONTWAIT;
   ssize_t taken = 0;
   if (pieces.size() == 1) {
-    taken = ::send(socket_.native_handle(), pieces[0].iov_base, pieces[0].iov_len, flags);
+    taken = ::send(fd_, pieces[0].iov_base, pieces[0].iov_len, flags);
   } else {
     msghdr message{};
     message.msg_iov = pieces.data();
     message.msg_iovlen = pieces.size();
-    taken = ::sendmsg(socket_.native_handle(), &message, flags);
+    taken = ::sendmsg(fd_, &message, flags);
   }
   if (taken >= 0) return taken;
   return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR ? 0 : -1;
@@ -91,7 +109,7 @@ Task<expected<void, const Reason*>> Http1Stream::write_rest(std::span<iovec> pie
     if (count == 0) co_return expected<void, const Reason*>{};
     writing_.begin(Phase::write);
     const std::span<const asio::const_buffer> rest(buffers.data(), count);
-    const auto [error, size] = co_await socket_.async_write_some(rest, use_task_tuple);
+    const auto [error, size] = co_await socket().async_write_some(rest, use_task_tuple);
     writing_.end();
     if (error)
       co_return unexpected(writing_.expired != Phase::none ? &reasons::write_timeout : &reasons::client_gone);
@@ -101,12 +119,12 @@ Task<expected<void, const Reason*>> Http1Stream::write_rest(std::span<iovec> pie
 
 Task<> Http1Stream::linger(std::size_t bytes_max) {
   error_code error;
-  socket_.shutdown(TcpSocket::shutdown_send, error);
+  ::shutdown(fd_, SHUT_WR);
   BodyBuffer away = shared_.take_body_buffer();
   const asio::mutable_buffer buffer(away->data(), away->size());
   begin_wait(Phase::linger);
   for (std::size_t read = 0; read < bytes_max && !error;) {
-    const auto [failed, size] = co_await socket_.async_read_some(buffer, use_task_tuple);
+    const auto [failed, size] = co_await socket().async_read_some(buffer, use_task_tuple);
     error = failed;
     read += size;
   }

@@ -10,6 +10,7 @@
 #include "base/async.hpp"
 #include "base/expected.hpp"
 #include "base/timer_wheel.hpp"
+#include "base/unique_fd.hpp"
 #include "http/input_buffer.hpp"
 #include "http/reason.hpp"
 #include "http/server_shared.hpp"
@@ -20,9 +21,18 @@ inline constexpr std::size_t iovec_max = 4;
 
 class Http1Stream {
  public:
-  Http1Stream(ServerShared& shared, TcpSocket socket);
+  Http1Stream(ServerShared& shared, EventLoop& loop, UniqueFd connected);
+  ~Http1Stream() { close(); }
+  Http1Stream(const Http1Stream&) = delete;
+  Http1Stream& operator=(const Http1Stream&) = delete;
 
-  TcpSocket& socket() { return socket_; }
+  // The connected, non-blocking descriptor, for what does not wait.
+  int fd() const { return fd_; }
+
+  // For what waits. The first call registers the descriptor with the reactor, so that a connection whose only
+  // request is there when it is accepted costs neither that nor its undoing.
+  TcpSocket& socket();
+  Executor executor() { return socket_.get_executor(); }
   InputBuffer& input() { return input_; }
 
   // Around a wait for bytes: when the phase's timeout has passed, the socket's operations are cancelled and
@@ -51,7 +61,8 @@ class Http1Stream {
   void interrupt();
   void cut();
 
-  // Explicitly, for a destroyed Asio socket forgets that it was to reset its connection (SO_LINGER).
+  // Closing will reset the connection instead of ending it.
+  void reset_on_close();
   void close();
 
  private:
@@ -68,6 +79,7 @@ class Http1Stream {
     Phase expired = Phase::none;
   };
 
+  int fd_;  // owned by socket_ once that is open
   TcpSocket socket_;
   ServerShared& shared_;
   InputBuffer input_;

@@ -66,7 +66,7 @@ void Http1Watch::disarm() {
 }
 
 void Http1Watch::on_readable() {
-  switch (peek(stream_.socket().native_handle())) {
+  switch (peek(stream_.fd())) {
     case Seen::nothing:
       arm();
       break;
@@ -81,7 +81,7 @@ void Http1Watch::on_readable() {
 
 void Http1Watch::on_recheck(void* self) {
   auto& watch = *static_cast<Http1Watch*>(self);
-  if (peer_has_closed(watch.stream_.socket().native_handle())) {
+  if (peer_has_closed(watch.stream_.fd())) {
     watch.cancellation_.cancel(reasons::client_gone);
   } else {
     watch.shared_.wheel.arm_after(watch.recheck_, recheck_interval);
@@ -89,7 +89,7 @@ void Http1Watch::on_recheck(void* self) {
 }
 
 Task<> Http1Watch::quiet() {
-  while (pending_ > 0) co_await asio::post(stream_.socket().get_executor(), use_task);
+  while (pending_ > 0) co_await asio::post(stream_.executor(), use_task);
 }
 
 }  // namespace tollgate::http

@@ -29,6 +29,7 @@ class Fields {
  public:
   void clear() { lines_.clear(); }
   void add(std::string_view name, std::string_view value) { lines_.push_back({name, value}); }
+  void reserve(std::size_t lines) { lines_.reserve(lines); }
   std::size_t size() const { return lines_.size(); }
   auto begin() const { return lines_.begin(); }
   auto end() const { return lines_.end(); }

@@ -8,6 +8,8 @@
 namespace tollgate::http {
 namespace {
 
+constexpr std::size_t usual_fields = 16;  // room made at once, for what nearly every client sends
+
 constexpr bool is_line_end(char c) {
   return c == '\r' || c == '\n';
 }
@@ -114,6 +116,8 @@ struct RequestParser::Callbacks {
 RequestParser::RequestParser(const HeadLimits& limits) : limits_(limits) {
   llhttp_init(&parser_, HTTP_REQUEST, &Callbacks::settings());
   parser_.data = this;
+  lines_.reserve(usual_fields);
+  request_.fields.reserve(usual_fields);
 }
 
 void RequestParser::reset() {

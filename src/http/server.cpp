@@ -27,17 +27,11 @@ void Server::adopt(UniqueFd connected, const sockaddr_storage& remote, const End
     refuse_at_cap(connected.get());
     return;
   }
-  TcpSocket socket(loop_);
-  error_code error;
-  const auto protocol = remote.ss_family == AF_INET6 ? asio::ip::tcp::v6() : asio::ip::tcp::v4();
   const Endpoint here = local.is_wildcard() ? local_endpoint(connected.get()) : local;
-  socket.assign(protocol, connected.get(), error);
-  if (error) return;
-  connected.release();
   ++shared_.counters.accepted;
   ++shared_.counters.open;
   auto connection =
-      std::make_unique<Http1Connection>(shared_, *this, std::move(socket), Endpoint(remote), here);
+      std::make_unique<Http1Connection>(shared_, *this, loop_, std::move(connected), Endpoint(remote), here);
   open_.push_back(*connection);
   asio::co_spawn(loop_, Http1Connection::run(std::move(connection)), asio::detached);
 }
