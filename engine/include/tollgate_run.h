@@ -49,7 +49,7 @@ typedef struct tollgate_run_context {
   void *host; /* given to each tollgate_host_call */
   uint64_t memory_bytes_max;
   uint64_t table_elements_max;
-  bool growth_refused; /* written by the engine: a growth beyond memory_bytes_max was asked for */
+  bool growth_refused; /* written by the engine: a growth beyond these limits, or the module's own, was asked for */
 } tollgate_run_context;
 
 typedef struct tollgate_run {

@@ -6,7 +6,8 @@
 //!   initial memory beside it;
 //! - [`compile`]: rewrite, compile ahead of time, load from a descriptor;
 //! - [`host`]: memories and stacks from callbacks; [`recycler`]: the crate's allocator;
-//! - [`run`], in `include/tollgate_run.h`: one request's store and instance, entered slice by slice;
+//! - [`run`] and [`host_functions`], in `include/tollgate_run.h`: one request's store and instance, entered slice by
+//!   slice, and what its guest may call;
 //! - [`sha256`].
 //!
 //! Nothing here panics on what a guest's author or a user wrote: with `panic = "abort"` that would end the process.
@@ -17,6 +18,7 @@ pub use wasmtime_c_api::*;
 pub mod compile;
 pub mod config;
 pub mod host;
+pub mod host_functions;
 pub mod recycler;
 pub mod rewrite;
 pub mod run;
