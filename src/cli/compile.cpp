@@ -26,7 +26,7 @@ struct Options {
   std::string module;
   std::string output;
   std::uint64_t cpu_seconds = 60;
-  std::uint64_t wall_seconds = 30;
+  std::uint64_t wall_seconds = 20;
   std::uint64_t address_space_mib = 2048;
 };
 

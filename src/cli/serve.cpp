@@ -24,6 +24,7 @@ struct ServeOptions {
   std::string config;
   gateway::CommandLine command_line;
   bool print_routes = false;
+  bool trust_precompiled = false;
 };
 
 constexpr const char* default_config = "tollgate.toml";
@@ -68,6 +69,7 @@ int serve(ServeOptions options) {
   Log log("tollgate", sink ? sink.get() : STDERR_FILENO);
   gateway::SupervisorOptions supervisor;
   supervisor.read_config = [options] { return read(options); };
+  if (options.trust_precompiled) supervisor.precompiled = sandbox::Precompiled::trusted;
   supervisor.version = TOLLGATE_VERSION;
   supervisor.engine_version = "wasmtime " WASMTIME_VERSION;
   supervisor.listening = [print = options.print_routes](const std::vector<std::string>& addresses, const Config& config) {
@@ -95,6 +97,8 @@ void add_serve(CLI::App& app, int& exit_code) {
   command->add_option("--abi", options->command_line.abi, "how the handler is called: cgi (default) or stdio")
       ->needs(handler);
   command->add_flag("--print-routes", options->print_routes, "print each route with a curl line to stderr");
+  command->add_flag("--trust-precompiled", options->trust_precompiled,
+                    "also load files that `tollgate compile` wrote; loading one is executing it");
   command->footer(
       "Prints one line to stdout when it serves: listening on http://ADDRESS:PORT. The log goes to stderr.\n"
       "Signals: SIGTERM and SIGINT finish what runs and exit, a second one ends at once; SIGHUP reloads.\n"

@@ -26,7 +26,7 @@ namespace tollgate::sandbox {
 // bombs.
 struct CompileLimits {
   std::chrono::seconds cpu{60};  // of all threads of the child together
-  std::chrono::milliseconds wall{30'000};
+  std::chrono::milliseconds wall{20'000};
   std::uint64_t address_space_bytes = 2ull << 30;
   std::uint64_t output_bytes = 512ull << 20;  // of machine code
 };

@@ -18,6 +18,7 @@
 #include "sandbox/module_testing.hpp"
 #include "sandbox/sha256.hpp"
 #include "sandbox/wasmtime/engine_handle.hpp"
+#include "tests/support/compile_bombs.hpp"
 
 namespace tollgate::sandbox {
 namespace {
@@ -25,9 +26,11 @@ namespace {
 using namespace std::chrono_literals;
 using testing::Bytes;
 using testing::command;
-using testing::command_with_body;
 using ::testing::HasSubstr;
 using testing::wasm_from_text;
+using tollgate::testing::command_with_body;
+using tollgate::testing::greedy_module;
+using tollgate::testing::slow_module;
 using Reason = CompileError::Reason;
 
 // The children of these tests are this very program.
@@ -40,33 +43,6 @@ CompileOptions named(std::string name) {
   CompileOptions options;
   options.name = std::move(name);
   return options;
-}
-
-// 150 KB that keep the compiler busy for longer than anyone waits.
-Bytes slow_module() {
-  Bytes code;
-  constexpr int depth = 50'000;
-  for (int i = 0; i < depth; ++i) code.insert(code.end(), {0x03, 0x40});  // loop
-  code.insert(code.end(), depth, 0x0b);
-  return command_with_body(0, code);
-}
-
-// 350 KB that make the compiler take gigabytes: each loop carries every local.
-Bytes greedy_module() {
-  Bytes code;
-  constexpr std::uint32_t depth = 20'000;
-  for (std::uint32_t i = 0; i < depth; ++i) {
-    code.insert(code.end(), {0x03, 0x40, 0x20});
-    testing::append_leb(code, i);
-    code.insert(code.end(), {0x41, 0x01, 0x6a, 0x21});  // local i += 1
-    testing::append_leb(code, i);
-  }
-  for (std::uint32_t i = 0; i < depth; ++i) {
-    code.push_back(0x20);
-    testing::append_leb(code, i);
-    code.insert(code.end(), {0x0d, 0x00, 0x0b});  // br_if 0, end
-  }
-  return command_with_body(depth, code);
 }
 
 TEST(Compiler, compiles_a_command_to_code_that_this_engine_loads) {

@@ -11,6 +11,7 @@
 
 #include "sandbox/engine_fingerprint.hpp"
 #include "sandbox/module_testing.hpp"
+#include "tests/support/compile_bombs.hpp"
 
 namespace tollgate::sandbox {
 namespace {
@@ -210,10 +211,7 @@ TEST_F(ProgramPreparationTest, a_cache_that_cannot_be_written_costs_a_warning_on
 }
 
 TEST_F(ProgramPreparationTest, a_compile_bomb_ends_with_a_sentence) {
-  Bytes code;
-  for (int i = 0; i < 50'000; ++i) code.insert(code.end(), {0x03, 0x40});
-  code.insert(code.end(), 50'000, 0x0b);
-  const std::string path = file("bomb.wasm", testing::command_with_body(0, code));
+  const std::string path = file("bomb.wasm", tollgate::testing::slow_module());
   const auto program = prepare(path, {.limits = {.wall = std::chrono::milliseconds(200)}});
   ASSERT_FALSE(program.bundle);
   EXPECT_THAT(program.bundle.error(), HasSubstr("takes too long to compile"));

@@ -37,7 +37,7 @@ expected<void, std::string> ConfiguredPrograms::open_store(const std::string& fo
     folder_ = wanted;
     return {};
   }
-  if (!folder.empty()) return unexpected(fmt::format("cache_dir: {}", store.error()));
+  if (!folder.empty()) return unexpected(fmt::format("cache: {}", store.error()));
   log_.warning("compiled programs are not kept: {}", store.error());
   store_.reset();
   return {};
@@ -53,7 +53,7 @@ expected<std::vector<TableProgram>, std::string> ConfiguredPrograms::open(const 
     if (!engine) return unexpected(engine.error());
     engine_ = std::move(*engine);
   }
-  sandbox::ProgramPreparation preparation(store_ ? &*store_ : nullptr, engine_, {});
+  sandbox::ProgramPreparation preparation(store_ ? &*store_ : nullptr, engine_, {.precompiled = precompiled_});
   for (const auto& [module, memory_bytes_max] : memory) preparation.add(module, memory_bytes_max);
   preparation.finish();
 

@@ -11,13 +11,15 @@
 #include "base/log.hpp"
 #include "gateway/config.hpp"
 #include "gateway/process/prepared_table.hpp"
+#include "sandbox/program_preparation.hpp"
 #include "sandbox/program_store.hpp"
 
 namespace tollgate::gateway {
 
 class ConfiguredPrograms {
  public:
-  explicit ConfiguredPrograms(Log& log) : log_(log) {}
+  // `precompiled`: whether a module may be compiled code from elsewhere, which is executed as it is.
+  ConfiguredPrograms(Log& log, sandbox::Precompiled precompiled) : log_(log), precompiled_(precompiled) {}
 
   // Each distinct module once; nothing is touched when there is none. The error has a line per module that cannot be
   // used: its path and the reason.
@@ -27,6 +29,7 @@ class ConfiguredPrograms {
   expected<void, std::string> open_store(const std::string& folder);
 
   Log& log_;
+  sandbox::Precompiled precompiled_;
   std::string engine_;  // its fingerprint, once known
   std::string folder_;  // of store_
   std::optional<sandbox::ProgramStore> store_;

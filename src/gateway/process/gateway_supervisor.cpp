@@ -13,7 +13,7 @@ namespace tollgate::gateway {
 GatewaySupervisor::GatewaySupervisor(EventLoop& loop, Log& log, SupervisorOptions options, SharedCountsSegment counts)
     : loop_(loop),
       options_(std::move(options)),
-      programs_(log),
+      programs_(log, options_.precompiled),
       stats_(route_slots_),
       upstreams_(loop, log),
       context_{.loop = loop, .log = log, .counts = std::move(counts), .observer = stats_, .upstreams = upstreams_},

@@ -17,6 +17,7 @@
 #include "base/expected.hpp"
 #include "base/log.hpp"
 #include "gateway/config.hpp"
+#include "sandbox/program_preparation.hpp"
 
 namespace tollgate::gateway {
 
@@ -27,6 +28,9 @@ struct SupervisorOptions {
 
   // Every worker has loaded every handler. Actual addresses, in the order of the configuration.
   std::function<void(const std::vector<std::string>& addresses, const Config& config)> listening;
+
+  // Whether routes may name files of compiled code (tollgate compile), which is executed as it is.
+  sandbox::Precompiled precompiled = sandbox::Precompiled::refused;
 
   std::string version;         // of tollgate, for the metrics
   std::string engine_version;
