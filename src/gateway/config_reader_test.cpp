@@ -163,6 +163,11 @@ TEST(ConfigReader, listens_on_several_addresses_in_canonical_form) {
   EXPECT_THAT(config.listen, ElementsAre("127.0.0.1:80", "[::1]:443", "0.0.0.0:0"));
 }
 
+TEST(ConfigReader, paths_take_the_form_in_which_requests_are_compared) {
+  EXPECT_EQ(must_read("[[route]]\npath = \"/caf%c3%a9/%7Ea/*\"\nnative = \"hello\"\n").routes.front().path,
+            "/caf%C3%A9/~a/*");
+}
+
 TEST(ConfigReader, an_empty_admin_address_is_none) {
   EXPECT_EQ(must_read("admin = \"${ADMIN:-}\"\n" + hello_route).admin, std::nullopt);
   EXPECT_EQ(must_read("admin = \"${ADMIN:-}\"\n" + hello_route, {{"ADMIN", "127.0.0.1:1"}}).admin,

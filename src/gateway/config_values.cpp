@@ -1,11 +1,13 @@
 #include "gateway/config_values.hpp"
 
 #include <algorithm>
+#include <array>
 #include <boost/asio/ip/address.hpp>
 #include <charconv>
 #include <numeric>
 #include <vector>
 
+#include "gateway/path_form.hpp"
 #include "http/message.hpp"
 
 namespace tollgate::gateway {
@@ -207,7 +209,9 @@ expected<UpstreamBackend, std::string_view> parse_upstream_url(std::string_view 
   return upstream;
 }
 
-std::optional<std::string> parse_route_path(std::string_view text) {
+std::optional<std::string> parse_route_path(std::string_view written) {
+  std::array<char, path_form_bytes_max> room;
+  const std::string_view text = path_form(written, room);
   const std::string_view fixed = text.ends_with("/*") ? text.substr(0, text.size() - 1) : text;
   if (!is_canonical_path(fixed)) return std::nullopt;
   return std::string(text);

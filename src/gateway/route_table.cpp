@@ -1,6 +1,9 @@
 #include "gateway/route_table.hpp"
 
 #include <algorithm>
+#include <array>
+
+#include "gateway/path_form.hpp"
 
 namespace tollgate::gateway {
 namespace {
@@ -49,6 +52,15 @@ std::string_view next_segment(std::string_view& path) {
   const std::string_view segment = path.substr(1, end == std::string_view::npos ? end : end - 1);
   path = end == std::string_view::npos ? std::string_view() : path.substr(end);
   return segment;
+}
+
+// The part of `path` that has as many segments as `matched`, which is the same part in another form.
+std::string_view first_segments(std::string_view path, std::string_view matched) {
+  if (path.starts_with(matched)) return path.substr(0, matched.size());
+  std::string_view rest = path;
+  for (auto segments = std::count(matched.begin(), matched.end(), '/'); segments > 0; --segments)
+    next_segment(rest);
+  return path.substr(0, path.size() - rest.size());
 }
 
 }  // namespace
@@ -153,17 +165,21 @@ bool RouteTable::takes(const Candidate& candidate, const http::Request& request)
 }
 
 RouteTable::Match RouteTable::find(const http::Request& request) const {
-  const Place place = place_of(request.path, request.host);
+  std::array<char, path_form_bytes_max> room;
+  const std::string_view path = path_form(request.path, room);
+  const Place place = place_of(path, request.host);
   if (place.candidates == nullptr) return {};
   for (const Candidate& candidate : *place.candidates) {
     if (!takes(candidate, request) || !host_matches(candidate.host, request.host)) continue;
-    return {Match::Kind::found, candidate.route, request.path.substr(0, place.matched_bytes)};
+    const std::string_view prefix = first_segments(request.path, path.substr(0, place.matched_bytes));
+    return {Match::Kind::found, candidate.route, prefix};
   }
   return {Match::Kind::method_not_allowed, 0, {}};
 }
 
 std::string RouteTable::allowed_methods(const http::Request& request) const {
-  const Place place = place_of(request.path, request.host);
+  std::array<char, path_form_bytes_max> room;
+  const Place place = place_of(path_form(request.path, room), request.host);
   if (place.candidates == nullptr) return {};
   std::uint32_t bits = bit(http::Method::options);
   std::vector<std::string_view> others;

@@ -3,6 +3,9 @@
 // decides first: a path that is known for this host but not for this method is method_not_allowed, and no
 // shorter path is tried.
 //
+// Paths are compared in the form of path_form.hpp, so that no way of escaping a character leads to another
+// route.
+//
 // Immutable once made; find() does not allocate and costs O(length of the path).
 #pragma once
 

@@ -173,6 +173,22 @@ TEST_F(Routes, methods_beyond_the_common_ones_are_compared_by_name) {
   EXPECT_EQ(allow("/x"), "GET, HEAD, OPTIONS, PROPFIND");
 }
 
+TEST_F(Routes, escaping_does_not_lead_to_another_route) {
+  add("/*");
+  add("/admin/*");
+  add("/caf%C3%A9");
+  EXPECT_EQ(found("/%61dmin/x"), 1);
+  EXPECT_EQ(found("/admi%6E/"), 1);
+  EXPECT_EQ(found("/admi%6e/"), 1);
+  EXPECT_EQ(find("/%61dmin/x/y").matched_prefix, "/%61dmin");
+  EXPECT_EQ(find("/%61dmin/%78").matched_prefix, "/%61dmin");
+  EXPECT_EQ(found("/caf%c3%a9"), 2);
+  EXPECT_EQ(find("/caf%c3%a9").matched_prefix, "/caf%c3%a9");
+  EXPECT_EQ(found("/%2561dmin/x"), 0);
+  EXPECT_EQ(found("/admin%20/x"), 0);
+  EXPECT_EQ(allow("/%61dmin/x"), allow("/admin/x"));
+}
+
 TEST_F(Routes, nothing_is_found_in_an_empty_table_or_for_an_asterisk) {
   EXPECT_EQ(find("/").kind, Kind::not_found);
   add("/*");
