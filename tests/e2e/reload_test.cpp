@@ -84,6 +84,7 @@ TEST(Reload, loses_no_request_under_load) {
   ASSERT_TRUE(load.wait_for_answers(100));
   const auto counts = load.stop();
   EXPECT_EQ(counts.lost, 0u);
+  EXPECT_EQ(counts.closed_unanswered, 0u);  // the workers stay
   EXPECT_EQ(counts.refused, 0u);
   EXPECT_TRUE(counts.answers.count("200 0") && counts.answers.count("200 20"));
 }

@@ -1,6 +1,8 @@
 #include "tests/support/background_load.hpp"
 
 #include <fmt/format.h>
+#include <poll.h>
+#include <sys/socket.h>
 
 #include <chrono>
 #include <optional>
@@ -9,6 +11,21 @@
 #include "tests/support/http_client.hpp"
 
 namespace tollgate::testing {
+namespace {
+
+// Whether any byte of an answer comes.
+bool answer_begins(Connection& connection) {
+  pollfd readable{.fd = connection.fd(), .events = POLLIN, .revents = 0};
+  char byte = 0;
+  return poll(&readable, 1, 10'000) == 1 && recv(connection.fd(), &byte, 1, MSG_PEEK) == 1;
+}
+
+// False when the connection is closed before the request could be sent whole.
+bool send_all(Connection& connection, const std::string& request) {
+  return connection.send_some(request) == request.size();
+}
+
+}  // namespace
 
 std::uint64_t BackgroundLoad::Counts::total() const {
   std::uint64_t sum = 0;
@@ -26,19 +43,29 @@ BackgroundLoad::~BackgroundLoad() { stop(); }
 void BackgroundLoad::run() {
   Counts counts;
   std::optional<Connection> connection;
+  bool used = false;
   while (!stopping_) {
     try {
-      if (!connection) connection.emplace(port_);
+      if (!connection) {
+        connection.emplace(port_);
+        used = false;
+      }
     } catch (const std::runtime_error&) {
       ++counts.refused;
       std::this_thread::sleep_for(std::chrono::milliseconds(5));
       continue;
     }
+    const bool answers = send_all(*connection, request_) && answer_begins(*connection);
+    if (!answers) {
+      ++(used ? counts.closed_unanswered : counts.lost);
+      connection.reset();
+      continue;
+    }
     try {
-      connection->send(request_);
       const Response response = connection->read_response();
       ++counts.answers[fmt::format("{} {}", response.status, response.body)];
       ++answered_;
+      used = true;
       if (response.field("connection") == "close") connection.reset();
     } catch (const std::runtime_error&) {
       ++counts.lost;
@@ -48,6 +75,7 @@ void BackgroundLoad::run() {
   const std::lock_guard lock(mutex_);
   for (const auto& [answer, count] : counts.answers) counts_.answers[answer] += count;
   counts_.lost += counts.lost;
+  counts_.closed_unanswered += counts.closed_unanswered;
   counts_.refused += counts.refused;
 }
 

@@ -1,7 +1,5 @@
 #include "tests/support/gateway_process.hpp"
 
-#include "tests/support/process_figures.hpp"
-
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <signal.h>
@@ -20,6 +18,8 @@
 
 extern char** environ;
 
+#include "tests/support/process_figures.hpp"
+
 namespace tollgate::testing {
 namespace {
 
@@ -31,13 +31,6 @@ constexpr milliseconds kPoll{5};
 std::string read_file(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-}
-
-// A process that has ended but waits for init to collect it does not run.
-bool runs(pid_t pid) {
-  const std::string stat = read_file(fmt::format("/proc/{}/stat", pid));
-  const std::size_t name_end = stat.rfind(')');
-  return name_end != std::string::npos && stat.compare(name_end, 3, ") Z") != 0;
 }
 
 pid_t spawn(const std::vector<std::string>& arguments, const std::map<std::string, std::string>& environment,
@@ -172,7 +165,6 @@ GatewayProcess::~GatewayProcess() {
   waitpid(pid_, nullptr, 0);
   const auto end = steady_clock::now() + std::chrono::seconds(5);
   for (const pid_t worker : workers) {
-    while (runs(worker) && steady_clock::now() < end) std::this_thread::sleep_for(kPoll);
     while (!has_ended(worker) && steady_clock::now() < end) std::this_thread::sleep_for(kPoll);
   }
 }
