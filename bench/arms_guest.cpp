@@ -185,10 +185,9 @@ void add_guest_arms(Arms& arms) {
   arms.push_back(std::make_unique<FairnessArm>());
   arms.push_back(std::make_unique<SleepersArm>());
   arms.push_back(std::make_unique<ChainArm>(
-      "sha256-c", "SHA-256 chain, 50,000 rounds: a C guest over scalar native", "sha256_chain_c.wasm"));
-  arms.push_back(std::make_unique<ChainArm>("sha256-rust",
-                                            "SHA-256 chain, 50,000 rounds: a Rust guest over scalar native",
-                                            "sha256_chain_rust.wasm"));
+      "sha256-c", "SHA-256 chain, 50,000 rounds: a C guest over scalar native", "compute_c.wasm"));
+  arms.push_back(std::make_unique<ChainArm>(
+      "sha256-rust", "SHA-256 chain, 50,000 rounds: a Rust guest over scalar native", "compute_rust.wasm"));
 }
 
 }  // namespace tollgate::bench

@@ -184,7 +184,7 @@ void add_throughput_arms(Arms& arms) {
       {.start = tollgate(native_hello), .load = {.body = "hello"}});
   add("guest-c", "small C guest: `wasm:` and its input", guest("gateway_wasm_c.wasm"));
   add("guest-rust", "Rust std guest: `wasm:` and its input", guest("gateway_wasm_rust.wasm"));
-  add("guest-c-1mib", "the small C guest with 1 MiB of initialised data", guest("gateway_wasm_1mib_c.wasm"));
+  add("guest-c-1mib", "the small C guest with 1 MiB of initialised data", guest("data_1mib_c.wasm"));
 }
 
 }  // namespace tollgate::bench

@@ -219,5 +219,28 @@ TEST(Report, keeps_every_measurement_in_json) {
   EXPECT_EQ(json["skipped"]["three-workers"], "needs 4 cores");
 }
 
+// Plumbing only: nothing here is timed.
+TEST(Benchmark, runs_quickly_through_servers_and_report) {
+  if (find_program("wrk").empty() || find_program("nginx").empty()) {
+    GTEST_SKIP() << "wrk and nginx are not installed (./dev bench installs them)";
+  }
+  const Folder folder;
+  const std::string json = folder.path("bench.json");
+  const std::string command =
+      std::string(TOLLGATE_BENCH_BINARY) +
+      " --quick --arms native-hello,nginx-hello,native-hello-log,start-native,memory-at-rest"
+      " --json " +
+      json + " > " + folder.path("out") + " 2>&1";
+  const int status = std::system(command.c_str());
+  std::stringstream output;
+  output << std::ifstream(folder.path("out")).rdbuf();
+  ASSERT_EQ(status, 0) << output.str();
+  EXPECT_THAT(output.str(), HasSubstr("native hello / nginx return 200"));
+  const auto result = nlohmann::json::parse(std::ifstream(json));
+  EXPECT_GT(result["arms"]["native-hello"]["blocks"][0][cpu_per_request], 0.0);
+  EXPECT_EQ(result["arms"]["native-hello"]["blocks"][0]["errors"], 0);
+  EXPECT_GT(result["arms"]["memory-at-rest"]["blocks"][0]["pss_mb"], 0.0);
+}
+
 }  // namespace
 }  // namespace tollgate::bench

@@ -91,8 +91,10 @@ Measurement measure(Arm& arm, const Context& context, Run& run) {
   try {
     return arm.run(context);
   } catch (const std::exception& error) {
-    fmt::print(stderr, "  {} failed: {}\n", arm.name(), error.what());
-    run.failures[arm.name()] = error.what();
+    std::string reason = error.what();
+    while (!reason.empty() && reason.back() == '\n') reason.pop_back();
+    fmt::print(stderr, "  {} failed: {}\n", arm.name(), reason);
+    run.failures[arm.name()] = std::move(reason);
     return {};
   }
 }
