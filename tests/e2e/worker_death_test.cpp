@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <csignal>
+#include <filesystem>
 #include <thread>
 
 #include "tests/support/background_load.hpp"
@@ -78,6 +79,30 @@ TEST(WorkerDeath, crashing_again_and_again_backs_off_and_recovers) {
   }
   EXPECT_TRUE(gateway.wait_for_log("crashes too often"));
   EXPECT_EQ(get(gateway.port(), "/hello").status, 200);
+}
+
+TEST(WorkerDeath, a_route_that_ran_in_three_crashes_is_quarantined_until_a_reload) {
+  const std::string guest = TOLLGATE_GUESTS_DIR "/spinner_c.wasm";
+  if (!std::filesystem::exists(guest)) GTEST_SKIP() << "guests are not built: " << guest;
+  const std::string toml = fmt::format(
+      "{}[[route]]\npath = \"/spin\"\nwasm = \"{}\"\nlimits = {{ cpu = \"20s\", deadline = \"20s\" }}\n", config(1), guest);
+  const auto gateway = GatewayProcess::with_config(toml);
+  for (int crash = 0; crash < 3; ++crash) {
+    for (int i = 0; i < 200 && gateway.worker_pids().empty(); ++i) std::this_thread::sleep_for(milliseconds(10));
+    Connection connection(gateway.port());
+    connection.send("GET /spin?ms=20000 HTTP/1.1\r\nHost: test\r\n\r\n");
+    std::this_thread::sleep_for(milliseconds(300));
+    const std::size_t from = gateway.err().size();
+    kill(gateway.worker_pids().at(0), SIGABRT);
+    ASSERT_TRUE(gateway.wait_for_log("crashed while it ran a guest of /spin", std::chrono::seconds(5), from));
+  }
+  const Response response = get(gateway.port(), "/spin");
+  EXPECT_EQ(response.status, 503);
+  EXPECT_EQ(response.field("x-tollgate-error"), "quarantine");
+  EXPECT_EQ(get(gateway.port(), "/hello").status, 200);
+  gateway.signal(SIGHUP);
+  ASSERT_TRUE(gateway.wait_for_log("reloaded"));
+  EXPECT_EQ(get(gateway.port(), "/spin?ms=1").status, 200);
 }
 
 }  // namespace
