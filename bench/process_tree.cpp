@@ -89,7 +89,7 @@ Memory memory_of_tree(pid_t root) {
       std::uint64_t kibibytes = 0;
       words >> key >> kibibytes;
       if (key == "Pss:") memory.pss_bytes += kibibytes * 1024;
-      if (key == "Private_Clean:" || key == "Private_Dirty:") memory.private_bytes += kibibytes * 1024;
+      if (key == "Private_Dirty:") memory.private_bytes += kibibytes * 1024;
     }
   }
   return memory;

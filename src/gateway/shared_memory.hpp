@@ -3,8 +3,8 @@
 //   SharedCounts   one for the whole gateway, writable by every worker: the /state counter and, per route, what is
 //                  counted over all workers (running, queued) and whether the route is quarantined.
 //   WorkerSegment  one per living worker, writable by that worker alone: what it holds of the shared counts, which
-//                  route's guest it is in, and its statistics rows (stats_row.hpp). The supervisor keeps it when the
-//                  worker ends and gives it to the next one, so that counters never go back.
+//                  route's guest it is in, and its statistics rows (stats_row.hpp). The supervisor adds
+//                  it to its totals when the worker ends, so that counters never go back.
 //
 // A route is found by its *slot*, a number the supervisor gives to a route's name for as long as it is configured;
 // the table a worker receives names the slot of each route. Pages nobody touched cost nothing: read only slots in

@@ -39,14 +39,6 @@ StatsRecorder::StatsRecorder(StatsSegment& segment, AccessLogWriter& log) : segm
   worker.connections_closed.add(worker.connections_accepted.get() - worker.connections_closed.get());
 }
 
-void StatsRecorder::table_loaded(std::span<const Route> routes) {
-  for (const Route& route : routes) {
-    if (route.slot >= had_slot_.size() || had_slot_[route.slot]) continue;
-    had_slot_[route.slot] = true;
-    segment_.route(route.slot).sandboxes_active.set(0);
-  }
-}
-
 void StatsRecorder::ended(const RequestRecord& record) {
   RouteRow& row = segment_.route(record.slot);
   row.requests.add(row.requests.entry(record.status, record.outcome()));

@@ -3,9 +3,7 @@
 // instruction is used.
 #pragma once
 
-#include <bitset>
 #include <chrono>
-#include <span>
 
 #include "base/async.hpp"
 #include "gateway/access_log.hpp"
@@ -20,9 +18,6 @@ class StatsRecorder final : public RequestObserver {
   // `segment` may hold what an earlier worker counted: counters go on, what it had open is closed.
   StatsRecorder(StatsSegment& segment, AccessLogWriter& log);
 
-  // Before a table serves: the gauges of routes this worker has not had before start at zero.
-  void table_loaded(std::span<const Route> routes);
-
   void ended(const RequestRecord& record) override;
   void refused(const http::Reason& reason, std::string_view remote_address) override;
   void sandbox_begun(std::uint32_t slot) override;
@@ -32,7 +27,6 @@ class StatsRecorder final : public RequestObserver {
  private:
   StatsSegment& segment_;
   AccessLogWriter& log_;
-  std::bitset<route_slots_max> had_slot_;
 };
 
 // Records how late the event loop runs a timer: what a request that becomes ready has to wait for its turn.

@@ -177,18 +177,11 @@ TEST(Stats, forgets_what_a_worker_that_died_had_open) {
   Segment segment;
   segment->worker.connections_accepted.add(5);
   segment->worker.connections_closed.add(2);
-  segment->routes[1].sandboxes_active.set(3);
   Worker worker(segment);
-  const Route routes[] = {{.path = "/a", .slot = 1}};
-  worker.recorder.table_loaded(routes);
   const StatsSegment* living[] = {&*segment};
   GatewayTotals totals = StatsTotals().sum(living, two_routes);
   EXPECT_EQ(totals.workers.connections_open, 0u);
   EXPECT_EQ(totals.workers.connections_accepted, 5u);
-  EXPECT_EQ(totals.routes.at("/a").sandboxes_active, 0u);
-  const ActiveSandbox one(worker.recorder, 1);
-  worker.recorder.table_loaded(routes);  // a reload while it runs
-  EXPECT_EQ(segment->routes[1].sandboxes_active.get(), 1u);
 }
 
 TEST(LoopDelayProbe, records_how_late_the_loop_is) {

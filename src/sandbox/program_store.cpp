@@ -120,6 +120,8 @@ expected<BundleFds, std::string> ProgramStore::keep(const ProgramKey& key, const
   struct stat status{};
   if (::fstat(bundle.code.get(), &status) != 0) return refuse("fstat");
   if (!copy_sparse(bundle.code.get(), target.get(), status.st_size)) return refuse("write");
+  // Written back soon: until then the code's pages count as the private, dirty memory of whoever maps them.
+  ::sync_file_range(target.get(), 0, 0, SYNC_FILE_RANGE_WRITE);
   target.reset();
 
   // Opened again before it gets its name: whatever is renamed over it later, these are the bytes that were

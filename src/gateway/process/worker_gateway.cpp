@@ -86,7 +86,6 @@ WorkerGateway::Result WorkerGateway::switch_to(std::uint64_t generation) {
   }
   OfferedTable table = std::move(*offered_);
   offered_.reset();
-  recorder_.table_loaded(table.table->table().routes());
   log_.reopen(std::move(table.log_sink), table.log_requests);
   if (!serving_) {
     serving_.emplace(loop_, wheel_, services_, table, stats_.worker);
