@@ -69,7 +69,7 @@ TEST(Check, names_modules_that_are_not_there) {
 
 TEST(Check, takes_every_example) {
   const std::filesystem::path examples = std::filesystem::path(TOLLGATE_SOURCE_DIR) / "examples";
-  if (!std::filesystem::exists(std::filesystem::path(TOLLGATE_GUESTS_DIR) / "gateway_wasm_rust.wasm"))
+  if (!std::filesystem::exists(std::filesystem::path(TOLLGATE_GUESTS_DIR) / "gateway_wasm_c.wasm"))
     GTEST_SKIP() << "the example guests are not built: guests/build";
   int checked = 0;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(examples)) {

@@ -17,7 +17,7 @@ std::string transformed(const std::string& path, const std::string& what, const 
 
 TEST(Transform, prepends_wasm_to_what_native_handlers_and_fixed_answers_say) {
   const auto gateway = GatewayProcess::with_config(
-      one_worker + transformed("/hello", "native = \"hello\"", "gateway_wasm_rust") +
+      one_worker + transformed("/hello", "native = \"hello\"", "gateway_wasm_c") +
       transformed("/state", "native = \"state\"", "gateway_wasm_c") +
       transformed("/compute", "native = \"compute\"", "gateway_wasm_cpp") +
       transformed("/teapot", "respond = { status = 418, body = \"short\" }", "gateway_wasm_c") +

@@ -20,6 +20,7 @@ class Language : public ::testing::TestWithParam<std::string> {};
 INSTANTIATE_TEST_SUITE_P(Wasm, Language, ::testing::Values("c", "cpp", "rust"));
 
 TEST_P(Language, the_studys_guest_prepends_wasm_to_bodies_of_any_size_and_framing) {
+  if (GetParam() == "rust" && !rust_guests_are_built()) GTEST_SKIP() << no_rust_guests;
   const auto gateway = GatewayProcess::with_config(
       one_worker + wasm_route("/g", "gateway_wasm_" + GetParam(), stdio + "limits = { body = \"2MiB\" }"));
   EXPECT_EQ(get(gateway.port(), "/g").body, "wasm:");
@@ -43,6 +44,7 @@ TEST(Wasm, serves_one_module_without_a_configuration) {
 }
 
 TEST(Wasm, computes_the_same_chain_in_guests_as_natively) {
+  if (!rust_guests_are_built()) GTEST_SKIP() << no_rust_guests;
   const auto gateway =
       GatewayProcess::with_config(one_worker + "[[route]]\npath = \"/native\"\nnative = \"compute\"\n" +
                                   wasm_route("/c", "compute_c") + wasm_route("/rust", "compute_rust"));
@@ -57,6 +59,7 @@ TEST(Wasm, computes_the_same_chain_in_guests_as_natively) {
 }
 
 TEST(Wasm, transforms_json_in_guests_as_natively) {
+  if (!rust_guests_are_built()) GTEST_SKIP() << no_rust_guests;
   const auto gateway = GatewayProcess::with_config(
       one_worker + "[[route]]\npath = \"/native\"\nnative = \"json\"\n" +
       wasm_route("/cpp", "json_transform_cpp", stdio) + wasm_route("/rust", "json_transform_rust", stdio));

@@ -15,6 +15,12 @@ inline std::string guest(const std::string& name) {
   return path;
 }
 
+// Rust's guests need a target that only rustup has; see guests/build.
+inline bool rust_guests_are_built() {
+  return std::filesystem::exists(std::string(TOLLGATE_GUESTS_DIR) + "/gateway_wasm_rust.wasm");
+}
+inline constexpr const char* no_rust_guests = "no Rust guests: rustup target add wasm32-wasip1";
+
 // A route of a configuration. `more` are further lines, e.g. limits.
 inline std::string wasm_route(const std::string& path, const std::string& name,
                               const std::string& more = {}) {
