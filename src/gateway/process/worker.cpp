@@ -6,6 +6,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <optional>
+#include <string>
 #include <utility>
 #include <variant>
 
@@ -20,6 +21,13 @@
 
 namespace tollgate::gateway {
 namespace {
+
+// `done`, or why not.
+template <class Done>
+message::Message answer_to(const expected<void, std::string>& result, const Done& done) {
+  if (result) return done;
+  return message::Refused{done.generation, result.error().substr(0, refusal_bytes_max)};
+}
 
 // How the next message is to be taken; the channel's order is the order of everything.
 class Worker {
@@ -50,7 +58,7 @@ class Worker {
     co_return unexpected(std::string("a message that workers do not take"));
   }
 
-  Task<Result> reply(message::Message message);
+  Task<Result> reply(const message::Message& message);
 
   EventLoop& loop_;
   Log& log_;
@@ -81,7 +89,7 @@ Task<int> Worker::run() {
   }
 }
 
-Task<Worker::Result> Worker::reply(message::Message message) {
+Task<Worker::Result> Worker::reply(const message::Message& message) {
   const std::string bytes = message::encode(message);
   const auto sent = co_await channel_.send(bytes);
   if (!sent) co_return unexpected(sent.error().detail);
@@ -121,14 +129,14 @@ Task<Worker::Result> Worker::take(message::Commit commit, Fds) {
   } else {
     loaded = unexpected(received.error());
   }
-  if (loaded) co_return co_await reply(message::Loaded{commit.generation});
-  co_return co_await reply(message::Refused{commit.generation, loaded.error().substr(0, refusal_bytes_max)});
+  const message::Message answer = answer_to(loaded, message::Loaded{commit.generation});
+  co_return co_await reply(answer);
 }
 
 Task<Worker::Result> Worker::take(message::Switch wanted, Fds) {
   auto switched = gateway_->switch_to(wanted.generation);
-  if (switched) co_return co_await reply(message::Switched{wanted.generation});
-  co_return co_await reply(message::Refused{wanted.generation, switched.error().substr(0, refusal_bytes_max)});
+  const message::Message answer = answer_to(switched, message::Switched{wanted.generation});
+  co_return co_await reply(answer);
 }
 
 Task<Worker::Result> Worker::take(message::Discard discard, Fds) {
