@@ -34,8 +34,11 @@ Task<> Http1Connection::serve() {
   for (;;) {
     parser_.reset();
     const Next next = co_await read_head();
-    if (next == Next::refused) co_await refuse(*parser_.why().reason, parser_.why().what);
-    if (next == Next::timed_out) co_await refuse(reasons::request_timeout, {});
+    if (next == Next::refused) {
+      co_await refuse(*parser_.why().reason, parser_.why().what, parser_.refused_request_id());
+    }
+    const std::string_view nothing;
+    if (next == Next::timed_out) co_await refuse(reasons::request_timeout, nothing, nothing);
     if (next != Next::request) co_return;
     const bool keep = co_await answer();
     if (!keep) co_return;
@@ -177,7 +180,7 @@ bool Http1Connection::unread_in_socket() {
 
 // A head that became no exchange: answered as far as the client can still be reached, then the connection
 // ends.
-Task<> Http1Connection::refuse(const Reason& reason, std::string_view detail) {
+Task<> Http1Connection::refuse(const Reason& reason, std::string_view detail, std::string_view request_id) {
   ++shared_.counters.refused;
   shared_.handler.refused(reason, remote_.address());
   std::string body(reason.text);
@@ -188,11 +191,11 @@ Task<> Http1Connection::refuse(const Reason& reason, std::string_view detail) {
   std::string message;
   append_head(message, {.head = head,
                         .extra_fields = {},
-                        .request_id = shared_.request_ids.next(),
+                        .request_id = request_id.empty() ? shared_.request_ids.next() : request_id,
                         .date_line = shared_.date.now(),
                         .framing = {BodyFraming::Kind::length, body.size()},
                         .persistence = Persistence::close});
-  message.append(body);
+  if (!parser_.method_is_head()) message.append(body);
   iovec pieces[] = {{message.data(), message.size()}};
   const std::ptrdiff_t taken = stream_.try_write(pieces);
   if (taken != static_cast<std::ptrdiff_t>(message.size())) co_return;

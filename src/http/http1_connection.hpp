@@ -59,7 +59,7 @@ class Http1Connection final : public OpenHook, public IdleHook {
   Task<Next> read_head();
   Task<bool> answer();
   Task<> handle(Exchange& exchange);
-  Task<> refuse(const Reason& reason, std::string_view detail);
+  Task<> refuse(const Reason& reason, std::string_view detail, std::string_view request_id);
   void begin_head_wait();
   void leave_idle();
   bool receive_now();

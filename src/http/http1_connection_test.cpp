@@ -253,6 +253,23 @@ TEST_F(Http1, head_has_the_fields_of_get_and_no_body) {
   EXPECT_THAT(client.ask(get), StartsWith("HTTP/1.1 200 OK\r\n"));
 }
 
+TEST_F(Http1, a_refused_head_request_is_answered_without_a_body) {
+  start();
+  Client client = connect();
+  client.send("HEAD / HTTP/1.1\r\nHost: a, b\r\n\r\n");
+  const std::string answer = client.receive_all();
+  EXPECT_THAT(answer, StartsWith("HTTP/1.1 400 Bad Request\r\n"));
+  EXPECT_THAT(answer, HasSubstr("Content-Length: "));
+  EXPECT_THAT(answer, EndsWith("\r\n\r\n"));
+}
+
+TEST_F(Http1, a_refusal_keeps_the_request_id_that_came_before_its_cause) {
+  start();
+  Client client = connect();
+  client.send("GET / HTTP/1.1\r\nX-Request-Id: from-client\r\nHost: a, b\r\n\r\n");
+  EXPECT_THAT(client.receive_all(), HasSubstr("x-request-id: from-client\r\n"));
+}
+
 TEST_F(Http1, some_statuses_have_no_body) {
   start([](Exchange& exchange) -> Task<> {
     const ResponseHead head{std::stoi(std::string(exchange.request.path.substr(1))), {}};

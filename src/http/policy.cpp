@@ -155,6 +155,28 @@ TransferEncoding parse_transfer_encoding(std::string_view text) {
   return TransferEncoding::invalid;
 }
 
+std::optional<Rule> MessageFraming::add_content_length(std::string_view value) {
+  if (content_length) return Rule::content_length_repeated;
+  if (transfer_encoding) return Rule::transfer_encoding_with_length;
+  content_length = parse_content_length(value);
+  return content_length ? std::nullopt : std::optional(Rule::content_length_invalid);
+}
+
+std::optional<Rule> MessageFraming::add_transfer_encoding(std::string_view value, int version_minor) {
+  if (transfer_encoding) return Rule::transfer_encoding_repeated;
+  if (content_length) return Rule::transfer_encoding_with_length;
+  if (version_minor == 0) return Rule::transfer_encoding_in_1_0;
+  transfer_encoding = true;
+  switch (parse_transfer_encoding(value)) {
+    case TransferEncoding::chunked:
+      return std::nullopt;
+    case TransferEncoding::unknown:
+      return Rule::transfer_encoding_unknown;
+    default:
+      return Rule::transfer_encoding_invalid;
+  }
+}
+
 bool acceptable_request_id(std::string_view text) {
   const auto allowed = [](char c) { return is_alphanumeric(c) || c == '.' || c == '_' || c == '-'; };
   return !text.empty() && text.size() <= request_id_bytes_max &&

@@ -76,6 +76,16 @@ std::optional<std::uint64_t> parse_content_length(std::string_view text);
 enum class TransferEncoding : std::uint8_t { chunked, unknown, invalid };
 TransferEncoding parse_transfer_encoding(std::string_view text);
 
+// The fields that frame a message, request or response, as they come: at most one of them, once.
+struct MessageFraming {
+  std::optional<std::uint64_t> content_length;
+  bool transfer_encoding = false;  // chunked
+
+  // Each gives the rule that a field with this value breaks.
+  std::optional<Rule> add_content_length(std::string_view value);
+  std::optional<Rule> add_transfer_encoding(std::string_view value, int version_minor);
+};
+
 // x-request-id of a client is kept when it is 1-64 of [A-Za-z0-9._-].
 bool acceptable_request_id(std::string_view text);
 

@@ -85,8 +85,17 @@ struct RequestParser::Callbacks {
     RequestParser& me = self(parser);
     return me.head_.done ? me.on_trailer_complete() : me.on_value_complete();
   }
-  static int extension(llhttp_t* parser, const char*, std::size_t size) {
-    return self(parser).on_extension(size);
+  static int extension_name(llhttp_t* parser, const char*, std::size_t size) {
+    RequestParser& me = self(parser);
+    return me.body_.extensions.name(size) ? me.on_extension(size) : me.refuse(Rule::chunk_grammar);
+  }
+  static int extension_value(llhttp_t* parser, const char*, std::size_t size) {
+    RequestParser& me = self(parser);
+    return me.body_.extensions.value(size) ? me.on_extension(size) : me.refuse(Rule::chunk_grammar);
+  }
+  static int extension_end(llhttp_t* parser) {
+    self(parser).body_.extensions.complete();
+    return 0;
   }
 
   static const llhttp_settings_t& settings() {
@@ -103,8 +112,10 @@ struct RequestParser::Callbacks {
       s.on_header_value_complete = value_complete;
       s.on_headers_complete = event<&RequestParser::on_head_complete>;
       s.on_chunk_header = event<&RequestParser::on_chunk_line>;
-      s.on_chunk_extension_name = extension;
-      s.on_chunk_extension_value = extension;
+      s.on_chunk_extension_name = extension_name;
+      s.on_chunk_extension_name_complete = extension_end;
+      s.on_chunk_extension_value = extension_value;
+      s.on_chunk_extension_value_complete = extension_end;
       s.on_body = span<&RequestParser::on_body>;
       s.on_message_complete = event<&RequestParser::on_message_complete>;
       return s;
@@ -316,29 +327,12 @@ int RequestParser::check_field(const Line& line) {
       return 0;
     case 14:
       if (!equal_ignoring_case(name, "content-length")) return 0;
-      if (head_.content_length) return refuse(Rule::content_length_repeated);
-      if (head_.transfer_encoding) return refuse(Rule::transfer_encoding_with_length);
-      head_.content_length = parse_content_length(value);
-      return head_.content_length ? 0 : refuse(Rule::content_length_invalid);
+      return check(head_.framing.add_content_length(value));
     case 17:
-      return equal_ignoring_case(name, "transfer-encoding") ? check_transfer_encoding(value) : 0;
+      if (!equal_ignoring_case(name, "transfer-encoding")) return 0;
+      return check(head_.framing.add_transfer_encoding(value, parser_.http_minor));
     default:
       return 0;
-  }
-}
-
-int RequestParser::check_transfer_encoding(std::string_view value) {
-  if (head_.transfer_encoding) return refuse(Rule::transfer_encoding_repeated);
-  if (head_.content_length) return refuse(Rule::transfer_encoding_with_length);
-  if (parser_.http_minor == 0) return refuse(Rule::transfer_encoding_in_1_0);
-  head_.transfer_encoding = true;
-  switch (parse_transfer_encoding(value)) {
-    case TransferEncoding::chunked:
-      return 0;
-    case TransferEncoding::unknown:
-      return refuse(Rule::transfer_encoding_unknown);
-    default:
-      return refuse(Rule::transfer_encoding_invalid);
   }
 }
 
@@ -367,8 +361,8 @@ std::optional<Rule> RequestParser::finish_head() {
   const auto authority = parse_authority(request_.authority);
   request_.host = authority ? authority->host : std::string_view{};
   request_.version_minor = parser_.http_minor;
-  request_.content_length = head_.content_length.value_or(0);
-  if (head_.transfer_encoding) request_.content_length.reset();
+  request_.content_length = head_.framing.content_length.value_or(0);
+  if (head_.framing.transfer_encoding) request_.content_length.reset();
   client_request_id_ = head_.request_id.in(base_);
   keep_alive_ = parser_.http_minor > 0;
   if (head_.connection) {  // RFC 9112 section 9.3: `close` wins over whatever else is said

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "http/limits.hpp"
+#include "http/chunk_extension.hpp"
 #include "http/message.hpp"
 #include "http/policy.hpp"
 
@@ -57,6 +58,11 @@ class RequestParser {
 
   // After `refused`.
   const Refusal& why() const { return *refusal_; }
+  // The client's acceptable request id, if it came before what was refused. In the bytes given last.
+  std::string_view refused_request_id() const { return head_.request_id.in(base_); }
+
+  // As far as the head was read.
+  bool method_is_head() const { return !head_.method.empty() && parser_.method == HTTP_HEAD; }
 
  private:
   // Where something lies in the head's bytes: offsets, for those may move while it arrives.
@@ -78,8 +84,7 @@ class RequestParser {
     bool in_value = false;
     bool done = false;
     bool host = false;
-    bool transfer_encoding = false;
-    std::optional<std::uint64_t> content_length;
+    MessageFraming framing;
     bool expects_continue = false;
     bool connection = false;
     Span request_id;
@@ -89,6 +94,7 @@ class RequestParser {
     std::size_t framing_bytes = 0;        // framing in earlier pieces since the last content byte
     char* content_begin = nullptr;
     char* content_end = nullptr;
+    ChunkExtensions extensions;
     std::size_t extension_bytes = 0;
     bool last_chunk = false;
     bool in_value = false;
@@ -97,6 +103,7 @@ class RequestParser {
   struct Callbacks;  // llhttp's settings, calling the members below
 
   int refuse(Rule rule);
+  int check(std::optional<Rule> broken) { return broken ? refuse(*broken) : 0; }
   Rule rule_of(llhttp_errno error, const char* at) const;
   Rule limits_first(Rule rule, std::size_t offset) const;
   std::optional<Rule> check_leading(std::string_view bytes) const;
@@ -121,7 +128,6 @@ class RequestParser {
   int on_message_complete();
 
   int check_field(const Line& line);
-  int check_transfer_encoding(std::string_view value);
   std::optional<Rule> finish_head();
   void finish_trailers();
   std::size_t count_framing(const char* end);

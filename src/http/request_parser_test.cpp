@@ -276,6 +276,18 @@ TEST(RequestParser, bounds_chunk_extensions_of_a_message) {
             "refused 400 malformed");
 }
 
+TEST(RequestParser, refuses_chunk_extensions_without_a_name_or_a_value) {
+  for (const char* line : {"1;;c=d", "1;", "1;=d", "1;a;", "1;a=b;", "1;a=b;;c", "1;a=", "1;a=;b=c", "1;a=\"b\";;c"}) {
+    EXPECT_EQ(read_every_way(chunked_with(std::string(line) + "\r\nx\r\n0\r\n\r\n")).outcome,
+              "refused 400 malformed")
+        << line;
+  }
+  for (const char* line : {"1;a", "1;a;b", "1;a=b;c", "1;a=\"\"", "1;a=\"b;;c=\";d=e"}) {
+    EXPECT_EQ(read_every_way(chunked_with(std::string(line) + "\r\nx\r\n0;z\r\n\r\n")).outcome, "POST /? @a")
+        << line;
+  }
+}
+
 TEST(RequestParser, bounds_trailers) {
   const HeadLimits limits{.trailer_bytes_max = 8, .trailers_max = 2};
   EXPECT_EQ(read_every_way(chunked_with("0\r\nA: bcd\r\nE: fgh\r\n\r\n"), limits).outcome, "POST /? @a");

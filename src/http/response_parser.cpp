@@ -13,6 +13,18 @@ bool is_text(char c) {
   return byte == '\t' || (byte >= 0x20 && byte != 0x7f);
 }
 
+ResponseRefusal refusal_of(Rule rule) {
+  switch (rule) {
+    case Rule::transfer_encoding_invalid:
+    case Rule::transfer_encoding_unknown:
+    case Rule::transfer_encoding_repeated:
+    case Rule::transfer_encoding_in_1_0:
+      return ResponseRefusal::transfer_coding;
+    default:
+      return ResponseRefusal::framing;
+  }
+}
+
 bool all_text(std::string_view bytes) {
   return std::all_of(bytes.begin(), bytes.end(), is_text);
 }
@@ -32,6 +44,16 @@ struct ResponseParser::Callbacks {
   }
   static int value_end(llhttp_t* p) { return self(p).on_field_end(); }
   static int head_end(llhttp_t* p) { return self(p).on_head_end(); }
+  static int extension_name(llhttp_t* p, const char*, std::size_t size) {
+    return self(p).chunk_extensions_.name(size) ? 0 : self(p).refuse(ResponseRefusal::malformed);
+  }
+  static int extension_value(llhttp_t* p, const char*, std::size_t size) {
+    return self(p).chunk_extensions_.value(size) ? 0 : self(p).refuse(ResponseRefusal::malformed);
+  }
+  static int extension_end(llhttp_t* p) {
+    self(p).chunk_extensions_.complete();
+    return 0;
+  }
   static int body(llhttp_t* p, const char* at, std::size_t size) { return self(p).on_body(at, size); }
   static int message_end(llhttp_t* p) {
     self(p).state_ = State::complete;
@@ -52,6 +74,10 @@ struct ResponseParser::Callbacks {
       s.on_header_value = value;
       s.on_header_value_complete = value_end;
       s.on_headers_complete = head_end;
+      s.on_chunk_extension_name = extension_name;
+      s.on_chunk_extension_name_complete = extension_end;
+      s.on_chunk_extension_value = extension_value;
+      s.on_chunk_extension_value_complete = extension_end;
       s.on_body = body;
       s.on_message_complete = message_end;
       return s;
@@ -97,11 +123,11 @@ void ResponseParser::start(Method request_method) {
   status_ = 0;
   head_bytes_ = 0;
   in_value_ = false;
-  transfer_encoding_seen_ = false;
+  framing_ = {};
+  chunk_extensions_ = {};
   has_body_ = false;
   ends_with_connection_ = false;
   keeps_connection_ = false;
-  content_length_.reset();
   text_.clear();
   lines_.clear();
   fields_.clear();
@@ -213,33 +239,30 @@ int ResponseParser::on_field_end() {
   line.value_end = end;
   const std::string_view text = text_;
   const std::string_view name = text.substr(line.name_begin, line.value_begin - line.name_begin);
-  if (!equal_ignoring_case(name, "transfer-encoding")) return 0;
-  return check_transfer_encoding(text.substr(line.value_begin, end - line.value_begin));
-}
-
-int ResponseParser::check_transfer_encoding(std::string_view value) {
-  const bool allowed =
-      !transfer_encoding_seen_ && equal_ignoring_case(value, "chunked") && llhttp_.http_minor == 1;
-  transfer_encoding_seen_ = true;
-  return allowed ? 0 : refuse(ResponseRefusal::transfer_coding);
+  const std::string_view value = text.substr(line.value_begin, end - line.value_begin);
+  std::optional<Rule> broken;
+  if (equal_ignoring_case(name, "transfer-encoding")) {
+    broken = framing_.add_transfer_encoding(value, llhttp_.http_minor);
+  } else if (equal_ignoring_case(name, "content-length")) {
+    broken = framing_.add_content_length(value);
+  }
+  return broken ? refuse(refusal_of(*broken)) : 0;
 }
 
 // RFC 9112 section 6.3: what delimits the body.
 int ResponseParser::on_head_end() {
   status_ = llhttp_get_status_code(&llhttp_);
   if (status_ < 100 || status_ > 599 || status_ == 101) return refuse(ResponseRefusal::status);
-  const bool has_length = (llhttp_.flags & F_CONTENT_LENGTH) != 0;
-  const bool chunked = (llhttp_.flags & F_CHUNKED) != 0;
-  if (has_length && transfer_encoding_seen_) return refuse(ResponseRefusal::framing);
-  if (is_interim() && (has_length || transfer_encoding_seen_)) return refuse(ResponseRefusal::framing);
-  if (status_ == 204 && transfer_encoding_seen_) return refuse(ResponseRefusal::framing);
+  const bool has_length = framing_.content_length.has_value();
+  const bool chunked = framing_.transfer_encoding;
+  if (is_interim() && (has_length || chunked)) return refuse(ResponseRefusal::framing);
+  if (status_ == 204 && chunked) return refuse(ResponseRefusal::framing);
 
-  if (has_length) content_length_ = llhttp_.content_length;
   const bool never_has_body =
       is_interim() || status_ == 204 || status_ == 304 || request_method_ == Method::head;
   if (never_has_body) llhttp_.flags |= F_SKIPBODY;
   ends_with_connection_ = !never_has_body && !has_length && !chunked;
-  has_body_ = !never_has_body && (chunked || ends_with_connection_ || *content_length_ > 0);
+  has_body_ = !never_has_body && (chunked || ends_with_connection_ || *framing_.content_length > 0);
   keeps_connection_ = llhttp_should_keep_alive(&llhttp_) != 0 && !ends_with_connection_;
   collect(fields_);
   state_ = State::body;

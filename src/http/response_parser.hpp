@@ -22,7 +22,9 @@
 #include <string_view>
 #include <vector>
 
+#include "http/chunk_extension.hpp"
 #include "http/message.hpp"
+#include "http/policy.hpp"
 
 namespace tollgate::http {
 
@@ -82,7 +84,7 @@ class ResponseParser {
   bool is_interim() const { return status_ < 200; }
   const Fields& fields() const { return fields_; }
   // As the field says, also where there is no body (HEAD, 304); nullopt without that field.
-  std::optional<std::uint64_t> content_length() const { return content_length_; }
+  std::optional<std::uint64_t> content_length() const { return framing_.content_length; }
   bool has_body() const { return has_body_; }
   bool ends_with_connection() const { return ends_with_connection_; }
   // The framing lets another response follow, and the upstream did not say `Connection: close`.
@@ -105,7 +107,6 @@ class ResponseParser {
   int on_field_end();
   int on_head_end();
   int on_body(const char* bytes, std::size_t size);
-  int check_transfer_encoding(std::string_view value);
   void collect(Fields& into);
   ResponseRefusal classify(llhttp_errno error) const;
 
@@ -116,11 +117,11 @@ class ResponseParser {
   int status_ = 0;
   std::size_t head_bytes_ = 0;
   bool in_value_ = false;
-  bool transfer_encoding_seen_ = false;
+  MessageFraming framing_;
+  ChunkExtensions chunk_extensions_;
   bool has_body_ = false;
   bool ends_with_connection_ = false;
   bool keeps_connection_ = false;
-  std::optional<std::uint64_t> content_length_;
 
   std::string text_;  // names and values of the section being read (head, then trailers)
   std::string head_text_;
