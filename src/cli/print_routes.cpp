@@ -28,10 +28,20 @@ std::string example_path(const Route& route) {
   return path;
 }
 
+// Whether anything else than JSON is answered with an error.
+bool takes_json(const Route& route) {
+  const auto* native = std::get_if<gateway::NativeBackend>(&route.backend);
+  return native != nullptr && native->handler == "json";
+}
+
 std::string curl_line(const Route& route, const std::string& address) {
   std::string line = "curl ";
   const bool any_or_get = route.methods.empty() || std::count(route.methods.begin(), route.methods.end(), "GET") > 0;
-  if (!any_or_get) line += fmt::format("-X {} -d hello ", route.methods.front());
+  if (takes_json(route)) {
+    line += "-d '{\"a\":1}' ";
+  } else if (!any_or_get) {
+    line += fmt::format("-X {} -d hello ", route.methods.front());
+  }
   if (!route.host.empty()) {
     std::string host = route.host;
     if (host.starts_with("*.")) host.replace(0, 1, "www");
