@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <random>
@@ -148,6 +149,27 @@ TEST_F(SlotTest, opens_as_a_whole_when_the_budget_of_mappings_is_used_up) {
   EXPECT_TRUE((*slot)->opened());
   EXPECT_EQ(small.used(), slot_mappings_base);
   EXPECT_EQ(Slot::create(nullptr, bytes, PageSet(pages), small).has_value(), true);
+}
+
+// The budget is below what the kernel gives, but others in the process map too. What the handler falls back to makes one
+// mapping of many and needs none: so host functions, which write as guests do, need not expect a fault either.
+TEST_F(SlotTest, serves_writes_when_the_kernel_has_no_mappings_left) {
+  const auto write_without_mappings = [this] {
+    const MemoryImage image = image_of(counted_bytes(bytes));
+    auto from_zeroes = make();
+    auto from_image = make(&image);
+    // Neighbours of different protection stay mappings of their own.
+    for (;;) {
+      void* two = ::mmap(nullptr, 2 * page_bytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+      if (two == MAP_FAILED || ::mprotect(two, page_bytes, PROT_NONE) != 0) break;
+    }
+    for (Slot* slot : {from_zeroes.get(), from_image.get()}) {
+      for (std::size_t page = 1; page < pages; page += 2) write(*slot, page * page_bytes, 1);
+      if (!slot->opened()) std::_Exit(1);
+    }
+    std::_Exit(from_zeroes->base()[page_bytes] == 1 && from_image->base()[page_bytes] == 1 ? 0 : 2);
+  };
+  EXPECT_EXIT(write_without_mappings(), testing::ExitedWithCode(0), "");
 }
 
 TEST_F(SlotTest, without_budget_no_slot_is_made) {
