@@ -20,7 +20,7 @@ inline constexpr std::uint64_t transformed_response_bytes_default = 10u << 20;
 
 // Limits of a route. The names are those of the configuration, the errors and docs/configuration.md.
 struct Limits {
-  Milliseconds deadline{5000};  // wall time from head received to response ended; streaming excepted
+  Milliseconds deadline{5000};  // wall time from the last bytes of the request that arrived to the response's head
   Milliseconds cpu{1000};       // thread CPU time inside the guest
   std::uint64_t memory_bytes = 128u << 20;  // `memory`: linear memory of a guest
   std::uint64_t body_bytes = 2u << 20;      // `body`: request body

@@ -116,15 +116,37 @@ Task<> Dispatcher::answer_by_backend(http::Exchange& exchange, [[maybe_unused]] 
   record(exchange, {&route, context.reason, &context});
 }
 
-// The deadline ends the wait for an answer, not an answer that is under way: that is bounded by write
-// progress and by the limits of its source.
+// The deadline ends the wait for an answer, which begins with the last bytes of the request: neither an upload nor an
+// answer that is under way, for those are bounded by the waits for their bytes and by the limits of their source.
+class Dispatcher::AnswerDeadline {
+ public:
+  AnswerDeadline(TimerWheel& wheel, http::Exchange& exchange, SteadyTime::duration limit)
+      : wheel_(wheel), exchange_(exchange), limit_(limit), deadline_(expired, this) {
+    wheel_.arm(deadline_, exchange_.received + limit_);
+  }
+
+ private:
+  static void expired(void* self) {
+    static_cast<AnswerDeadline*>(self)->look();
+  }
+  void look() {
+    if (exchange_.response.started()) return;
+    const SteadyTime due = exchange_.body.last_arrival() + limit_;
+    if (due > std::chrono::steady_clock::now()) {
+      wheel_.arm(deadline_, due);
+    } else {
+      exchange_.cancellation.cancel(reasons::deadline);
+    }
+  }
+
+  TimerWheel& wheel_;
+  http::Exchange& exchange_;
+  SteadyTime::duration limit_;
+  TimerWheel::Deadline deadline_;
+};
+
 Task<> Dispatcher::serve_until_deadline(RequestContext& context, Backend& backend) {
-  const auto expired = [](void* exchange_pointer) {
-    auto& exchange = *static_cast<http::Exchange*>(exchange_pointer);
-    if (!exchange.response.started()) exchange.cancellation.cancel(reasons::deadline);
-  };
-  TimerWheel::Deadline deadline(expired, &context.exchange);
-  services_.wheel.arm(deadline, context.exchange.received + context.route.limits.deadline);
+  const AnswerDeadline deadline(services_.wheel, context.exchange, context.route.limits.deadline);
   try {
     co_await backend.serve(context);
   } catch (const std::exception& error) {

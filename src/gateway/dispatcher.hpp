@@ -23,6 +23,8 @@ class Dispatcher final : public http::Handler {
   void refused(const http::Reason& reason, std::string_view remote_address) override;
 
  private:
+  class AnswerDeadline;
+
   // What the record tells of one request, whichever way it went.
   struct Ended {
     const LoadedRoute* route = nullptr;

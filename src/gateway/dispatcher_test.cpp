@@ -174,6 +174,15 @@ TEST_F(Dispatching, deadline_ends_a_backend_that_takes_too_long) {
   EXPECT_LT(kept.total, std::chrono::milliseconds(500));
 }
 
+TEST_F(Dispatching, deadline_counts_from_the_last_bytes_of_the_body) {
+  Dispatcher dispatcher(services_, load(table));
+  FakeExchange fake("POST", "/compute?iters=10000000");
+  fake.body.arrived(std::chrono::steady_clock::now() + std::chrono::milliseconds(100));
+  dispatch(dispatcher, fake);
+  EXPECT_EQ(fake.response.field("x-tollgate-error"), "deadline");
+  EXPECT_GE(records_.kept.back().total, std::chrono::milliseconds(120));
+}
+
 TEST_F(Dispatching, a_client_that_is_gone_gets_no_error_response) {
   Dispatcher dispatcher(services_, load(table));
   FakeExchange fake("GET", "/compute?iters=10000000");

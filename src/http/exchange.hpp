@@ -67,6 +67,9 @@ class BodyReader {
   // copy.
   virtual std::optional<std::string_view> all_if_buffered() = 0;
 
+  // When bytes of it arrived last after the head; the clock's epoch before that. The wait for an answer begins there.
+  virtual SteadyTime last_arrival() const = 0;
+
   // Trailer fields, valid after the end was read.
   virtual const Fields& trailers() const = 0;
 };

@@ -12,6 +12,7 @@ void Http1Body::begin() {
   awaiting_continue_ = parser_.expects_continue() && !done_;
   given_ = 0;
   limit_ = UINT64_MAX;
+  last_arrival_ = {};
   error_ = nullptr;
   decoded_ = {};
   next_request_ = {};
@@ -94,6 +95,7 @@ Task<expected<std::size_t, const Reason*>> Http1Body::receive() {
   const Http1Watch::Pause pause(watch_);
   const auto received = co_await stream_.read_some(std::span(buffer_->data(), size), Phase::body);
   if (received && *received == 0) co_return unexpected(&reasons::client_gone);
+  if (received) last_arrival_ = std::chrono::steady_clock::now();
   co_return received;
 }
 

@@ -22,6 +22,7 @@ class Http1Body final : public BodyReader {
   void limit(std::uint64_t bytes) override { limit_ = bytes; }
   Task<expected<std::string_view, const Reason*>> read() override;
   std::optional<std::string_view> all_if_buffered() override;
+  SteadyTime last_arrival() const override { return last_arrival_; }
   const Fields& trailers() const override { return parser_.trailers(); }
 
   // Whether the connection can carry another request after this body: it was read, or little enough of it is
@@ -56,6 +57,7 @@ class Http1Body final : public BodyReader {
   std::uint64_t remaining_ = 0;  // by length: content bytes not yet given out
   std::uint64_t given_ = 0;      // content bytes given out
   std::uint64_t limit_ = UINT64_MAX;
+  SteadyTime last_arrival_{};
   const Reason* error_ = nullptr;
   std::string_view decoded_;  // by all_if_buffered, for the next read()
   BodyBuffer buffer_;

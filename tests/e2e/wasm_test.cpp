@@ -97,6 +97,21 @@ TEST(Wasm, answers_head_with_the_head_alone) {
   EXPECT_EQ(connection.read_response().body, "wasm:");
 }
 
+TEST(Wasm, a_slow_upload_that_makes_progress_is_not_ended_by_the_deadline) {
+  const auto gateway = GatewayProcess::with_config(
+      one_worker + wasm_route("/echo", "echo_c", "abi = \"stdio\"\nlimits = { deadline = \"300ms\" }"));
+  const std::string head = "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\n";
+  Connection steady(gateway.port());
+  steady.send(head);
+  for (const char* piece : {"a", "b", "c", "d", "e", "f"}) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    steady.send(piece);
+  }
+  const Response echoed = steady.read_response();
+  EXPECT_EQ(echoed.status, 200);
+  EXPECT_EQ(echoed.body, "abcdef");
+}
+
 TEST(Wasm, a_sleeping_guest_holds_nobody) {
   const auto gateway = GatewayProcess::with_config(one_worker + wasm_route("/sleep", "sleeper_c") +
                                                    wasm_route("/ok", "echo_c", stdio));

@@ -42,6 +42,7 @@ struct PiecedBody : http::BodyReader {
     if (buffered) return pieces[0];
     return std::nullopt;
   }
+  SteadyTime last_arrival() const override { return {}; }
   const http::Fields& trailers() const override { return trailer_fields; }
 
   EventLoop& loop;

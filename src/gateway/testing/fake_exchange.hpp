@@ -24,6 +24,7 @@ class FakeBody final : public http::BodyReader {
   }
   // read() gives this after the last piece instead of the end.
   void fail_at_end(const http::Reason& reason) { failure_ = &reason; }
+  void arrived(SteadyTime when) { last_arrival_ = when; }
   std::uint64_t limit_bytes() const { return limit_; }
 
   void limit(std::uint64_t bytes) override { limit_ = bytes; }
@@ -40,9 +41,11 @@ class FakeBody final : public http::BodyReader {
     if (arrival_ == Arrival::in_pieces) return std::nullopt;
     return pieces_.empty() ? std::string_view() : std::string_view(pieces_.front());
   }
+  SteadyTime last_arrival() const override { return last_arrival_; }
   const http::Fields& trailers() const override { return trailers_; }
 
  private:
+  SteadyTime last_arrival_{};
   std::vector<std::string> pieces_;
   Arrival arrival_ = Arrival::at_once;
   const http::Reason* failure_ = nullptr;
