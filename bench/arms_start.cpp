@@ -5,6 +5,7 @@
 #include <spawn.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <stdexcept>
 #include <thread>
@@ -20,6 +21,21 @@ namespace {
 
 constexpr std::chrono::microseconds poll_interval{50};
 constexpr std::chrono::seconds first_answer_max{20};
+
+// Time from `began` to the first whole 200; negative when none came.
+double wait_for_200(std::uint16_t port, Clock::time_point began) {
+  while (Clock::now() - began < first_answer_max) {
+    if (UniqueFd socket = HttpClient::try_connect(port)) {
+      HttpClient client(std::move(socket));
+      client.send_get("/");
+      const Answer answer = client.read_answer(first_answer_max);
+      const double time_ms = std::chrono::duration<double, std::milli>(Clock::now() - began).count();
+      if (answer.status == 200) return time_ms;
+    }
+    std::this_thread::sleep_for(poll_interval);
+  }
+  return -1;
+}
 
 class StartArm final : public Arm {
  public:
@@ -73,22 +89,94 @@ class StartArm final : public Arm {
     return time_ms;
   }
 
-  // Negative when none came.
-  static double wait_for_200(std::uint16_t port, Clock::time_point began) {
-    while (Clock::now() - began < first_answer_max) {
-      if (UniqueFd socket = HttpClient::try_connect(port)) {
-        HttpClient client(std::move(socket));
-        client.send_get("/");
-        const Answer answer = client.read_answer(first_answer_max);
-        const double time_ms = std::chrono::duration<double, std::milli>(Clock::now() - began).count();
-        if (answer.status == 200) return time_ms;
-      }
-      std::this_thread::sleep_for(poll_interval);
-    }
-    return -1;
+  std::string guest_;
+};
+
+constexpr char image_tag[] = "tollgate-bench";
+constexpr unsigned container_starts_max = 10;  // each takes a quarter of a second and more
+
+int exit_code(const Placement& placement, const std::vector<std::string>& command, const Folder& folder) {
+  ChildProcess process(command, placement.client, folder.path("command.err"));
+  process.read_all(first_answer_max);
+  return process.wait();
+}
+
+// Builds the image from the measured program, and into the Docker engine where one answers.
+void build_image(const Context& context, const Folder& folder) {
+  const std::string build = TOLLGATE_SOURCE_DIR "/deploy/image/build";
+  if (exit_code(context.placement,
+                {"/usr/bin/env", "TOLLGATE=" + context.programs.tollgate,
+                 "IMAGE_FOLDER=" + folder.path("image"), build, image_tag},
+                folder) != 0) {
+    throw std::runtime_error("deploy/image/build failed");
+  }
+}
+
+class ImageSizeArm final : public Arm {
+ public:
+  ImageSizeArm() : Arm("image-size", "the gateway's container image, uncompressed") {}
+  Measurement run(const Context& context) override {
+    const Folder folder;
+    build_image(context, folder);
+    return {{"image_mb",
+             static_cast<double>(std::filesystem::file_size(folder.path("image/tollgate.tar"))) / 1e6}};
+  }
+};
+
+// From `docker run` to the first 200, and to the first line of the same image's `--version`, which is what
+// the engine alone takes. Ends and removals lie outside the window; both take turns.
+class ContainerStartArm final : public Arm {
+ public:
+  ContainerStartArm()
+      : Arm("start-container", "docker run to the first 200, beside docker run of --version") {}
+
+  std::optional<std::string> unavailable(const Context& context) const override {
+    const Folder folder;
+    const std::string docker = find_program("docker");
+    if (!docker.empty() && exit_code(context.placement, {docker, "info"}, folder) == 0) return std::nullopt;
+    return "no Docker engine answers: tools/with-docker starts one for a command";
   }
 
-  std::string guest_;
+  Measurement run(const Context& context) override {
+    const Folder folder;
+    build_image(context, folder);
+    const std::string docker = find_program("docker");
+    first_200_ms(context, folder, docker);  // the engine's caches
+    std::vector<double> bare;
+    std::vector<double> served;
+    for (unsigned i = 0; i < std::min(context.effort.starts, container_starts_max); ++i) {
+      bare.push_back(version_ms(context, folder, docker));
+      served.push_back(first_200_ms(context, folder, docker));
+    }
+    return {{"first_200_ms", median(served)},
+            {"bare_run_ms", median(bare)},
+            {"first_200_over_bare_run", median(served) / median(bare)}};
+  }
+
+ private:
+  static double version_ms(const Context& context, const Folder& folder, const std::string& docker) {
+    const auto began = Clock::now();
+    ChildProcess process({docker, "run", "--rm", "--network", "host", image_tag, "--version"},
+                         context.placement.server, folder.path("docker.err"));
+    process.read_line(first_answer_max);
+    const double time_ms = std::chrono::duration<double, std::milli>(Clock::now() - began).count();
+    process.wait();
+    return time_ms;
+  }
+
+  static double first_200_ms(const Context& context, const Folder& folder, const std::string& docker) {
+    const std::uint16_t port = free_port();
+    const auto began = Clock::now();
+    ChildProcess process(
+        {docker, "run", "--rm", "--network", "host", "--env", fmt::format("LISTEN=127.0.0.1:{}", port),
+         image_tag, "serve", "--workers", "1", "--config", "/etc/tollgate/native_local.toml"},
+        context.placement.server, folder.path("docker.err"));
+    const double time_ms = wait_for_200(port, began);
+    ::kill(process.pid(), SIGTERM);  // the client hands it on to the container
+    process.wait();
+    if (time_ms < 0) throw std::runtime_error("no first answer in time: " + process.errors());
+    return time_ms;
+  }
 };
 
 }  // namespace
@@ -97,6 +185,8 @@ void add_start_arms(Arms& arms) {
   arms.push_back(std::make_unique<StartArm>("start-native", "exec to the first 200, a native route", ""));
   arms.push_back(std::make_unique<StartArm>(
       "start-guest", "exec to the first 200, the C guest, compiled before", "gateway_wasm_c.wasm"));
+  arms.push_back(std::make_unique<ContainerStartArm>());
+  arms.push_back(std::make_unique<ImageSizeArm>());
 }
 
 }  // namespace tollgate::bench
