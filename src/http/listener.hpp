@@ -43,7 +43,6 @@ class Listener {
   SteadyTimer pause_;
   Duration pause_length_;
   bool stopped_ = false;
-  bool running_ = false;
 };
 
 }  // namespace tollgate::http
