@@ -13,8 +13,14 @@ using gateway::Route;
 struct Describe {
   std::string operator()(const gateway::NativeBackend& native) const { return "native " + native.handler; }
   std::string operator()(const gateway::WasmBackend& wasm) const {
-    return "wasm " + wasm.module.substr(wasm.module.rfind('/') + 1);
+    std::string text = "wasm " + wasm.module.substr(wasm.module.rfind('/') + 1);
+    if (wasm.runtime == gateway::Runtime::wasmtime) text += " by wasmtime";
+    if (wasm.runtime == gateway::Runtime::wasmedge) text += " by wasmedge";
+    if (wasm.mode == gateway::EngineMode::jit) text += " (jit)";
+    if (wasm.mode == gateway::EngineMode::interpreter) text += " (interpreter)";
+    return text;
   }
+  std::string operator()(const gateway::SpawnBackend& spawn) const { return "spawn " + spawn.argv.front(); }
   std::string operator()(const gateway::UpstreamBackend& upstream) const { return "upstream " + upstream.url; }
   std::string operator()(const gateway::RespondBackend& respond) const {
     return fmt::format("respond {}", respond.status);
@@ -58,7 +64,7 @@ std::string describe_routes(const gateway::Config& config, const std::string& ad
   std::string lines;
   for (const Route& route : config.routes) {
     std::string backend = std::visit(Describe{}, route.backend);
-    if (route.transform) backend += ", through " + Describe{}(*route.transform);
+    if (route.transform) backend += ", through " + std::visit(Describe{}, *route.transform);
     lines += fmt::format("  {:<{}}  {:<40}  {}\n", route.name(), width, backend, curl_line(route, address));
   }
   return lines;

@@ -61,6 +61,10 @@ void AccessLogWriter::request(const AccessRecord& record) {
   line.milliseconds("total_ms", record.total);
   if (record.guest_cpu)
     line.number("guest_cpu_us", static_cast<std::uint64_t>(record.guest_cpu->count()) / 1000);
+  if (record.program_cpu) {
+    line.number("program_cpu_us", static_cast<std::uint64_t>(record.program_cpu->count()) / 1000);
+    line.number("program_memory_bytes_peak", record.program_memory_bytes_peak);
+  }
   if (record.upstream_status != 0) {
     line.number("upstream_status", static_cast<std::uint64_t>(record.upstream_status));
   }

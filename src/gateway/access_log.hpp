@@ -38,6 +38,8 @@ struct AccessRecord {
   std::chrono::nanoseconds handler{};
   std::chrono::nanoseconds total{};
   std::optional<std::chrono::nanoseconds> guest_cpu;
+  std::optional<std::chrono::nanoseconds> program_cpu;
+  std::uint64_t program_memory_bytes_peak = 0;  // with program_cpu
   int upstream_status = 0;  // 0: no upstream answered
 };
 

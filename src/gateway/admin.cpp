@@ -23,7 +23,15 @@ struct BackendJson {
     return {{"kind", "native"}, {"handler", native.handler}};
   }
   ordered_json operator()(const WasmBackend& wasm) const {
-    return {{"kind", "wasm"}, {"module", wasm.module}, {"abi", wasm.abi == Abi::cgi ? "cgi" : "stdio"}};
+    ordered_json json{{"kind", "wasm"}, {"module", wasm.module}, {"abi", wasm.abi == Abi::cgi ? "cgi" : "stdio"}};
+    if (wasm.runtime != Runtime::wasmtime_embedded) {
+      json["runtime"] = wasm.runtime == Runtime::wasmtime ? "wasmtime" : "wasmedge";
+      json["mode"] = wasm.mode == EngineMode::aot ? "aot" : wasm.mode == EngineMode::jit ? "jit" : "interpreter";
+    }
+    return json;
+  }
+  ordered_json operator()(const SpawnBackend& spawn) const {
+    return {{"kind", "spawn"}, {"argv", spawn.argv}, {"abi", spawn.abi == Abi::cgi ? "cgi" : "stdio"}};
   }
   ordered_json operator()(const UpstreamBackend& upstream) const {
     return {{"kind", "upstream"}, {"url", upstream.url}};
@@ -31,6 +39,11 @@ struct BackendJson {
   ordered_json operator()(const RespondBackend& respond) const {
     return {{"kind", "respond"}, {"status", respond.status}};
   }
+};
+
+struct TransformName {
+  std::string operator()(const WasmBackend& wasm) const { return wasm.module; }
+  std::string operator()(const SpawnBackend& spawn) const { return spawn.argv.front(); }
 };
 
 ordered_json limits_json(const Limits& limits) {
@@ -45,7 +58,7 @@ ordered_json route_json(const Route& route, bool quarantined) {
   if (!route.host.empty()) json["host"] = route.host;
   if (!route.methods.empty()) json["methods"] = route.methods;
   json["backend"] = std::visit(BackendJson{}, route.backend);
-  if (route.transform) json["transform"] = route.transform->module;
+  if (route.transform) json["transform"] = std::visit(TransformName{}, *route.transform);
   json["limits"] = limits_json(route.limits);
   json["quarantined"] = quarantined;
   return json;

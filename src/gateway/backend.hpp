@@ -18,6 +18,13 @@ struct UpstreamUse {
   std::uint16_t retries = 0;   // sent again because a pooled connection had died
 };
 
+// What one run of a spawned program took.
+struct ProgramCosts {
+  std::chrono::nanoseconds run{};  // from asking for it until all of it was gone
+  std::chrono::nanoseconds cpu{};  // with its descendants'
+  std::uint64_t memory_bytes_peak = 0;
+};
+
 // One request's state between dispatcher and backend; fields the backend fills are for the log and the metrics.
 struct RequestContext {
   http::Exchange& exchange;
@@ -30,6 +37,7 @@ struct RequestContext {
 
   // Set by the backends that have them.
   std::optional<sandbox::Costs> guest;  // of the guest that ran, also one of `transform`
+  std::optional<ProgramCosts> program;  // that was spawned, also one of `transform`
   UpstreamUse upstream;
 };
 

@@ -9,4 +9,10 @@ std::string Route::name() const {
   return text;
 }
 
+std::string module_name(const WasmBackend& wasm) {
+  constexpr const char* runtimes[] = {"embedded ", "wasmtime ", "wasmedge "};
+  constexpr const char* modes[] = {"aot ", "jit ", "interpreter "};
+  return runtimes[static_cast<int>(wasm.runtime)] + std::string(modes[static_cast<int>(wasm.mode)]) + wasm.module;
+}
+
 }  // namespace tollgate::gateway

@@ -35,6 +35,12 @@ struct Limits {
 
 enum class Abi : std::uint8_t { cgi, stdio };
 
+// Who runs a module: the worker itself, or a command line as a process per request.
+enum class Runtime : std::uint8_t { wasmtime_embedded, wasmtime, wasmedge };
+// What such a command line does with it: run what was compiled when the table was loaded, compile it each time,
+// or interpret it.
+enum class EngineMode : std::uint8_t { aot, jit, interpreter };
+
 struct DirectoryGrant {
   std::string host;
   std::string guest;
@@ -50,6 +56,18 @@ struct WasmBackend {
   std::map<std::string, std::string> env;
   std::vector<std::string> args;
   std::vector<DirectoryGrant> dirs;
+  Runtime runtime = Runtime::wasmtime_embedded;
+  EngineMode mode = EngineMode::aot;         // of the other runtimes
+  std::vector<std::string> engine = {};      // their argv up to the guest's variables: filled in by the supervisor
+};
+// What a module is called that was prepared for another runtime: each pair of runtime and mode needs a file of its own.
+std::string module_name(const WasmBackend& wasm);
+
+// A process per request, by a spawner.
+struct SpawnBackend {
+  std::vector<std::string> argv;  // argv[0] is absolute
+  Abi abi = Abi::cgi;
+  std::map<std::string, std::string> env;
 };
 struct UpstreamBackend {
   std::string url;   // as configured; X-Upstream-Url starts with it
@@ -61,14 +79,15 @@ struct RespondBackend {
   int status = 200;
   std::string body;
 };
-using BackendConfig = std::variant<NativeBackend, WasmBackend, UpstreamBackend, RespondBackend>;
+using BackendConfig = std::variant<NativeBackend, WasmBackend, UpstreamBackend, RespondBackend, SpawnBackend>;
+using TransformConfig = std::variant<WasmBackend, SpawnBackend>;
 
 struct Route {
   std::string path;                  // "/exact" or "/prefix/*"; "/*" matches everything
   std::string host;                  // "" any, "a.example", "*.example.org"
   std::vector<std::string> methods;  // empty: any
   BackendConfig backend;
-  std::optional<WasmBackend> transform;  // response body through a guest's stdin and stdout (abi is stdio)
+  std::optional<TransformConfig> transform;  // response body through stdin and stdout (abi is stdio)
   std::vector<std::pair<std::string, std::string>> headers;  // added to every response
   Limits limits;
   int line = 0;            // in the file, for messages
@@ -77,6 +96,17 @@ struct Route {
   // "path host method..." : the label in logs, metrics and /routes. Unique within a table.
   std::string name() const;
 };
+
+// Calls `each` with every module or command that the routes run, in their order: WasmBackend or SpawnBackend, and
+// the route.
+template <class Routes, class Each>
+void for_each_handler(Routes& routes, Each&& each) {
+  for (auto& route : routes) {
+    if (auto* wasm = std::get_if<WasmBackend>(&route.backend)) each(*wasm, route);
+    if (auto* spawn = std::get_if<SpawnBackend>(&route.backend)) each(*spawn, route);
+    if (route.transform) std::visit([&](auto& transform) { each(transform, route); }, *route.transform);
+  }
+}
 
 struct AccessLog {
   enum class Target : std::uint8_t { off, stderr_, file };

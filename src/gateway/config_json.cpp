@@ -9,7 +9,14 @@ using nlohmann::json;
 namespace {
 
 // Names of the alternatives of BackendConfig, in its order.
-constexpr const char* backend_names[] = {"native", "wasm", "upstream", "respond"};
+constexpr const char* backend_names[] = {"native", "wasm", "upstream", "respond", "spawn"};
+
+const char* abi_name(Abi abi) {
+  return abi == Abi::cgi ? "cgi" : "stdio";
+}
+Abi abi_from(const json& value) {
+  return value.get<std::string>() == "cgi" ? Abi::cgi : Abi::stdio;
+}
 
 json milliseconds(Milliseconds value) {
   return value.count();
@@ -64,10 +71,23 @@ json to_json(const WasmBackend& wasm) {
     dirs.push_back({{"host", grant.host}, {"guest", grant.guest}, {"write", grant.write}});
   }
   return {{"module", wasm.module},
-          {"abi", wasm.abi == Abi::cgi ? "cgi" : "stdio"},
+          {"abi", abi_name(wasm.abi)},
           {"env", wasm.env},
           {"args", wasm.args},
-          {"dirs", std::move(dirs)}};
+          {"dirs", std::move(dirs)},
+          {"runtime", static_cast<int>(wasm.runtime)},
+          {"mode", static_cast<int>(wasm.mode)},
+          {"engine", wasm.engine}};
+}
+
+json to_json(const SpawnBackend& spawn) {
+  return {{"argv", spawn.argv}, {"abi", abi_name(spawn.abi)}, {"env", spawn.env}};
+}
+
+json to_json(const std::optional<TransformConfig>& transform) {
+  if (!transform) return nullptr;
+  json content = std::visit([](const auto& alternative) { return to_json(alternative); }, *transform);
+  return {{std::holds_alternative<WasmBackend>(*transform) ? "wasm" : "spawn", std::move(content)}};
 }
 
 json to_json(const UpstreamBackend& upstream) {
@@ -84,18 +104,36 @@ json to_json(const RespondBackend& respond) {
 WasmBackend wasm_from(const json& value) {
   WasmBackend wasm;
   value.at("module").get_to(wasm.module);
-  wasm.abi = value.at("abi").get<std::string>() == "cgi" ? Abi::cgi : Abi::stdio;
+  wasm.abi = abi_from(value.at("abi"));
   value.at("env").get_to(wasm.env);
   value.at("args").get_to(wasm.args);
   for (const json& dir : value.at("dirs")) {
     wasm.dirs.push_back({dir.at("host"), dir.at("guest"), dir.at("write").get<bool>()});
   }
+  wasm.runtime = static_cast<Runtime>(value.at("runtime").get<int>());
+  wasm.mode = static_cast<EngineMode>(value.at("mode").get<int>());
+  value.at("engine").get_to(wasm.engine);
   return wasm;
+}
+
+SpawnBackend spawn_from(const json& value) {
+  SpawnBackend spawn;
+  value.at("argv").get_to(spawn.argv);
+  spawn.abi = abi_from(value.at("abi"));
+  value.at("env").get_to(spawn.env);
+  return spawn;
+}
+
+std::optional<TransformConfig> transform_from(const json& value) {
+  if (value.is_null()) return std::nullopt;
+  if (value.contains("wasm")) return wasm_from(value.at("wasm"));
+  return spawn_from(value.at("spawn"));
 }
 
 BackendConfig backend_from(const json& value) {
   if (value.contains("native")) return NativeBackend{value.at("native").at("handler")};
   if (value.contains("wasm")) return wasm_from(value.at("wasm"));
+  if (value.contains("spawn")) return spawn_from(value.at("spawn"));
   if (value.contains("respond")) {
     const json& respond = value.at("respond");
     return RespondBackend{respond.at("status").get<int>(), respond.at("body")};
@@ -111,7 +149,7 @@ json to_json(const Route& route) {
           {"host", route.host},
           {"methods", route.methods},
           {"backend", {{backend_names[route.backend.index()], std::move(backend)}}},
-          {"transform", route.transform ? to_json(*route.transform) : json(nullptr)},
+          {"transform", to_json(route.transform)},
           {"headers", route.headers},
           {"limits", to_json(route.limits)},
           {"line", route.line},
@@ -124,7 +162,7 @@ Route route_from(const json& value) {
   value.at("host").get_to(route.host);
   value.at("methods").get_to(route.methods);
   route.backend = backend_from(value.at("backend"));
-  if (!value.at("transform").is_null()) route.transform = wasm_from(value.at("transform"));
+  route.transform = transform_from(value.at("transform"));
   value.at("headers").get_to(route.headers);
   route.limits = limits_from(value.at("limits"));
   value.at("line").get_to(route.line);

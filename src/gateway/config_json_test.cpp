@@ -70,7 +70,7 @@ TEST(ConfigJson, gives_back_every_value) {
   EXPECT_EQ(back->routes[0].limits.deadline, Milliseconds(7000));
   EXPECT_EQ(std::get<UpstreamBackend>(back->routes[2].backend).base_path, "/base");
   ASSERT_TRUE(back->routes[2].transform);
-  EXPECT_EQ(back->routes[2].transform->abi, Abi::stdio);
+  EXPECT_EQ(std::get<WasmBackend>(*back->routes[2].transform).abi, Abi::stdio);
   EXPECT_EQ(std::get<RespondBackend>(back->routes[3].backend).body, "gone\n");
   EXPECT_EQ(back->access_log.path, "/etc/tollgate/log.jsonl");
   EXPECT_EQ(back->listen, (std::vector<std::string>{"127.0.0.1:0", "[::1]:8443"}));

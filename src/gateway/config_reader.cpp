@@ -15,7 +15,6 @@ namespace {
 
 constexpr std::int64_t workers_max = 1024;
 constexpr std::int64_t connections_max = 1'000'000;
-constexpr std::string_view only_runtime = "wasmtime_embedded";
 constexpr char default_listen_address[] = "127.0.0.1:8080";
 
 void read_listen(TableReader& table, Config& config) {
@@ -44,17 +43,6 @@ std::optional<AccessLog> parse_access_log(std::string_view text, const std::file
   if (text == "off") return AccessLog{};
   if (text == "stderr") return AccessLog{AccessLog::Target::stderr_, {}};
   return AccessLog{AccessLog::Target::file, (folder / text).lexically_normal().string()};
-}
-
-// The gateway study names its variants by WASM_RUNTIME; a file that is one of them can say which, and is
-// refused when another one is asked for.
-void read_runtime(TableReader& table) {
-  std::string runtime(only_runtime);
-  table.string("runtime", runtime);
-  if (runtime == only_runtime) return;
-  table.fault(
-      "runtime", TableReader::quoted(runtime),
-      "\"" + std::string(only_runtime) + "\": guests run inside the worker, not as a process per request");
 }
 
 // The line of the first route that a request could take as well as this one: same path, same host, a method
@@ -124,9 +112,11 @@ Config read_document(TomlSource& source, const toml::table& document, const std:
   std::string cache;
   table.string("cache", cache);
   if (!cache.empty()) config.cache_dir = (folder / cache).lexically_normal().string();
-  read_runtime(table);
+  // The gateway study names its variants by WASM_RUNTIME, so this key says which is the file's.
+  Runtime runtime = Runtime::wasmtime_embedded;
+  table.parsed("runtime", runtime, parse_runtime, runtime_notation);
   const Limits defaults = read_default_limits(table);
-  read_routes(table, {defaults, folder, named_files}, config);
+  read_routes(table, {defaults, folder, named_files, runtime}, config);
   table.refuse_unknown_keys();
   return config;
 }

@@ -106,8 +106,9 @@ headers   = { "X-Gateway-Variant" = "wasm-host" }
   EXPECT_EQ(upstream.base_path, "/base");
   EXPECT_EQ(upstream.url, "http://127.0.0.1:18080/base");
   ASSERT_TRUE(config.routes[2].transform);
-  EXPECT_EQ(config.routes[2].transform->abi, Abi::stdio);
-  EXPECT_EQ(config.routes[2].transform->module, "/etc/tollgate/gateway_logic.wasm");
+  const auto& transform = std::get<WasmBackend>(*config.routes[2].transform);
+  EXPECT_EQ(transform.abi, Abi::stdio);
+  EXPECT_EQ(transform.module, "/etc/tollgate/gateway_logic.wasm");
 }
 
 class Fault : public ::testing::TestWithParam<testing::ConfigFault> {};

@@ -179,6 +179,7 @@ void Dispatcher::record(const http::Exchange& exchange, const Ended& ended) {
     record.queued = context->queued;
     record.handled = context->handled.count() != 0 ? context->handled : record.total - context->queued;
     record.guest = context->guest ? &*context->guest : nullptr;
+    record.program = context->program ? &*context->program : nullptr;
     record.upstream = context->upstream;
   }
   services_.observer.ended(record);

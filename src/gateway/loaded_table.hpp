@@ -24,6 +24,7 @@ namespace tollgate::gateway {
 struct TableResources {
   std::map<std::string, std::shared_ptr<sandbox::Program>> programs;  // by module path
   std::map<std::string, UniqueFd> directories;                        // by host path
+  std::map<std::string, UniqueFd> modules;                            // by module_name()
 };
 
 // A route ready to serve.

@@ -21,6 +21,9 @@ bool always(const RouteTotals&) {
 bool has_guests(const RouteTotals& route) {
   return route.guest_run.count() > 0 || route.sandboxes_max > 0;
 }
+bool has_programs(const RouteTotals& route) {
+  return route.program_run.count() > 0;
+}
 bool has_upstream(const RouteTotals& route) {
   return route.upstream_connects + route.upstream_reuses > 0;
 }
@@ -119,6 +122,22 @@ void guest_families(PrometheusText& text, const Routes& routes) {
   });
 }
 
+void program_families(PrometheusText& text, const Routes& routes) {
+  text.histogram_family("tollgate_program_run_seconds",
+                        "Time from asking for a spawned program until all of it was gone.");
+  for_routes(routes, has_programs, [&](const std::string& name, const RouteTotals& route) {
+    text.histogram(route.program_run, {{"route", name}});
+  });
+  text.counter_family("tollgate_program_cpu_seconds", "CPU time of spawned programs and of their descendants.");
+  for_routes(routes, has_programs, [&](const std::string& name, const RouteTotals& route) {
+    text.counter(seconds(route.program_cpu_ns), {{"route", name}});
+  });
+  text.gauge_family("tollgate_program_memory_peak_bytes", "Most memory that one spawned process had resident.");
+  for_routes(routes, has_programs, [&](const std::string& name, const RouteTotals& route) {
+    text.gauge(route.program_memory_peak_bytes, {{"route", name}});
+  });
+}
+
 void upstream_families(PrometheusText& text, const Routes& routes) {
   const auto counter = [&](const char* name, const char* help, std::uint64_t RouteTotals::* member) {
     text.counter_family(name, help);
@@ -144,6 +163,7 @@ std::string metrics_text(const MetricsSnapshot& snapshot, Exposition format) {
   const Routes& routes = snapshot.totals.routes;
   request_families(text, routes);
   guest_families(text, routes);
+  program_families(text, routes);
   upstream_families(text, routes);
   text.gauge_family("tollgate_route_quarantined",
                     "1 for a route that is switched off after repeated crashes.");

@@ -28,6 +28,9 @@ inline constexpr Reason cpu{"cpu", 504, "The handler used more CPU time than thi
 inline constexpr Reason bad_response{"response", 502, "The handler's answer is not a valid response."};
 inline constexpr Reason output{"output", 502, "The handler's answer is larger than this route allows."};
 
+// Spawned programs; what they do wrong themselves is named as for sandboxes.
+inline constexpr Reason spawn{"spawn", 502, "The handler's program could not be started."};
+
 // Upstreams (backends/upstream_backend.hpp says when each is used).
 inline constexpr Reason upstream_address{"upstream_address", 502, "The upstream's name has no address."};
 inline constexpr Reason upstream_connect{"upstream_connect", 502, "The upstream could not be reached."};

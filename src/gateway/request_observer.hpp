@@ -41,6 +41,7 @@ struct RequestRecord {
   std::uint64_t response_bytes = 0;    // body sent
 
   const sandbox::Costs* guest = nullptr;  // of the guest that ran, if one did
+  const ProgramCosts* program = nullptr;  // that was spawned, if one was
   UpstreamUse upstream;
 
   // The outcome label: "ok", or the reason's word.

@@ -13,7 +13,13 @@ struct RouteSurroundings {
   const Limits& defaults;
   std::filesystem::path folder;  // of the configuration file, absolute
   NamedFiles named_files;
+  Runtime runtime = Runtime::wasmtime_embedded;  // of routes that do not name one
 };
+
+// The runtime's name in the configuration, which is the gateway study's.
+std::optional<Runtime> parse_runtime(std::string_view text);
+inline constexpr std::string_view runtime_notation =
+    R"("wasmtime_embedded", "wasmtime" or "wasmedge")";
 
 void read_limits(TableReader& table, Limits& limits);
 

@@ -17,6 +17,12 @@ void count_guest(RouteRow& row, const sandbox::Costs& costs) {
   row.guest_hot_pages.record(costs.hot_pages);
 }
 
+void count_program(RouteRow& row, const ProgramCosts& costs) {
+  row.program_run.record(nanoseconds(costs.run));
+  row.program_cpu_ns.add(nanoseconds(costs.cpu));
+  row.program_memory_peak_bytes.set(std::max(row.program_memory_peak_bytes.get(), costs.memory_bytes_peak));
+}
+
 void count_upstream(RouteRow& row, const RequestRecord& record) {
   const UpstreamUse& upstream = record.upstream;
   row.upstream_connects.add(upstream.connects);
@@ -48,6 +54,7 @@ void StatsRecorder::ended(const RequestRecord& record) {
   row.handler.record(nanoseconds(record.handled));
   row.total.record(nanoseconds(record.total));
   if (record.guest != nullptr) count_guest(row, *record.guest);
+  if (record.program != nullptr) count_program(row, *record.program);
   if (record.upstream.connects + record.upstream.reuses > 0) count_upstream(row, record);
 
   if (!log_.logs_requests()) return;
@@ -67,6 +74,10 @@ void StatsRecorder::ended(const RequestRecord& record) {
                     .total = record.total,
                     .upstream_status = record.upstream.status};
   if (record.guest != nullptr) line.guest_cpu = record.guest->cpu;
+  if (record.program != nullptr) {
+    line.program_cpu = record.program->cpu;
+    line.program_memory_bytes_peak = record.program->memory_bytes_peak;
+  }
   log_.request(line);
 }
 

@@ -111,6 +111,11 @@ struct RouteRow {
   Counter guest_cpu_ns;
   CountHistogram guest_hot_pages;  // pages of 4 KiB
 
+  // Spawned programs, of `spawn`, of other runtimes and of `transform`.
+  DurationHistogram program_run;
+  Counter program_cpu_ns;
+  Gauge program_memory_peak_bytes;  // the most any one process had resident
+
   // Upstreams.
   Counter upstream_connects;  // new connections, also those that failed
   Counter upstream_reuses;    // requests sent over a pooled one

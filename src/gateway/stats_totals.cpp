@@ -1,5 +1,7 @@
 #include "gateway/stats_totals.hpp"
 
+#include <algorithm>
+
 namespace tollgate::gateway {
 namespace {
 
@@ -22,6 +24,8 @@ void RouteTotals::add_counters(const RouteRow& row) {
   guest_teardown += row.guest_teardown.totals();
   guest_cpu_ns += row.guest_cpu_ns.get();
   guest_hot_pages += row.guest_hot_pages.totals();
+  program_run += row.program_run.totals();
+  program_cpu_ns += row.program_cpu_ns.get();
   upstream_connects += row.upstream_connects.get();
   upstream_reuses += row.upstream_reuses.get();
   upstream_retries += row.upstream_retries.get();
@@ -31,6 +35,7 @@ void RouteTotals::add_counters(const RouteRow& row) {
 void RouteTotals::add_gauges(const RouteRow& row) {
   sandboxes_active += row.sandboxes_active.get();
   sandboxes_max += row.sandboxes_max.get();
+  program_memory_peak_bytes = std::max<std::uint64_t>(program_memory_peak_bytes, row.program_memory_peak_bytes.get());
 }
 
 void WorkerTotals::add_counters(const WorkerRow& row) {

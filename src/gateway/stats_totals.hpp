@@ -32,6 +32,9 @@ struct RouteTotals {
   DurationTotals guest_teardown;
   std::uint64_t guest_cpu_ns = 0;
   CountTotals guest_hot_pages;
+  DurationTotals program_run;
+  std::uint64_t program_cpu_ns = 0;
+  std::uint64_t program_memory_peak_bytes = 0;  // the highest of all workers
   std::uint64_t upstream_connects = 0;
   std::uint64_t upstream_reuses = 0;
   std::uint64_t upstream_retries = 0;

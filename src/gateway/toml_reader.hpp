@@ -31,6 +31,9 @@ class TableReader {
   void refuse_unknown_keys();
 
   bool has(std::string_view key) const { return table_.contains(key); }
+  // Counts as asked for, although this table has no use for it.
+  void know(std::string_view key) { known_.emplace_back(key); }
+  bool is_table(std::string_view key) const { return table_[key].is_table(); }
   int line() const { return line_of(table_); }
   int line_of(std::string_view key) const;
 

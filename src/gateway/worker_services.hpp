@@ -10,6 +10,7 @@
 namespace tollgate::gateway {
 
 struct GuestServices;
+class SpawnClient;
 
 struct WorkerServices {
   Executor executor;
@@ -19,6 +20,7 @@ struct WorkerServices {
   RequestObserver& observer;
   UpstreamAddresses& upstreams;
   GuestServices* guests = nullptr;  // without it, a table with guests cannot be loaded
+  SpawnClient* spawner = nullptr;   // without it, a table with spawn routes cannot be loaded
 };
 
 }  // namespace tollgate::gateway

@@ -1,6 +1,6 @@
 #include "gateway/backends/sandbox_backend.hpp"
 
-#include "gateway/reasons.hpp"
+#include "gateway/backends/handler_answer.hpp"
 
 namespace tollgate::gateway {
 
@@ -33,44 +33,15 @@ Task<> SandboxBackend::serve(RequestContext& context) {
     answered = invocation.settle();
   }
   permit.reset();  // the sandbox is gone; a slow client does not hold a place
-  if (answered) co_await respond(context, *buffers);
+  if (answered) co_await send_answer(context, abi_, *buffers);
 }
 
 bool SandboxBackend::begin(GuestInvocation& invocation, const RequestContext& context, std::string_view body,
                            GuestBuffers& buffers) {
   const abi::RouteEnvironment& route = handler_->environment();
   if (abi_ == Abi::stdio) return invocation.begin(body, route.variables(), route.args());
-  const http::Exchange& exchange = context.exchange;
-  buffers.cgi_request.assemble({.request = exchange.request,
-                                .route_path = context.route.path,
-                                .matched_prefix = context.matched_prefix,
-                                .body_bytes = body.size(),
-                                .remote_address = exchange.remote_address,
-                                .local_address = exchange.local_address,
-                                .local_port = exchange.local_port},
-                               route);
+  buffers.cgi_request.assemble(cgi_facts(context, body.size()), route);
   return invocation.begin(body, buffers.cgi_request.environment(), buffers.cgi_request.args());
-}
-
-Task<> SandboxBackend::respond(RequestContext& context, GuestBuffers& buffers) {
-  http::ResponseHead head;
-  std::string_view body = buffers.output;
-  if (abi_ == Abi::cgi) {
-    const auto read = abi::read_cgi_response(buffers.output, buffers.cgi_response);
-    if (!read) {
-      // Unlike other failures of a guest this one tells its author, who may be the client, what to change.
-      context.reason = &reasons::bad_response;
-      context.detail = read.error().sentence;
-      const auto refused =
-          co_await http::send_error(context.exchange, reasons::bad_response, read.error().sentence);
-      if (!refused) context.reason = refused.error();
-      co_return;
-    }
-    head = {buffers.cgi_response.status, buffers.cgi_response.fields};
-    body = buffers.cgi_response.body;
-  }
-  const auto sent = co_await context.exchange.response.send(head, body);
-  if (!sent) context.reason = sent.error();
 }
 
 }  // namespace tollgate::gateway

@@ -20,7 +20,6 @@ class SandboxBackend final : public Backend {
  private:
   bool begin(GuestInvocation& invocation, const RequestContext& context, std::string_view body,
              GuestBuffers& buffers);
-  Task<> respond(RequestContext& context, GuestBuffers& buffers);
 
   Abi abi_;
   std::unique_ptr<GuestHandler> handler_;

@@ -18,6 +18,28 @@ bool has_no_body(const http::Request& request, int status) {
 
 }  // namespace
 
+Task<bool> SandboxFilter::run(RequestContext& context, std::string_view body, std::string& output) {
+  auto permit = handler_->try_admit();
+  if (!permit) {
+    auto admitted = co_await handler_->admit(context);
+    if (!admitted) {
+      context.reason = admitted.error();
+      co_return false;
+    }
+    permit = std::move(*admitted);
+  }
+  const abi::RouteEnvironment& environment = handler_->environment();
+  GuestInvocation invocation(*handler_, context, output);
+  if (!invocation.begin(body, environment.variables(), environment.args())) co_await invocation.ended();
+  co_return invocation.settle();
+}
+
+Task<bool> ProgramFilter::run(RequestContext& context, std::string_view body, std::string& output) {
+  const abi::RouteEnvironment& environment = handler_->environment();
+  const SpawnHandler::Variables variables{environment.variables(), environment.args()};
+  co_return co_await handler_->run(context, body, variables, output);
+}
+
 Task<> TransformBackend::serve(RequestContext& context) {
   CapturedResponse captured(context.exchange.response, captured_bytes_max(context.route.limits));
   co_await serve_inner(context, captured);
@@ -54,6 +76,7 @@ Task<> TransformBackend::serve_inner(RequestContext& context, CapturedResponse& 
   context.detail = std::move(inner.detail);
   context.queued = inner.queued;
   context.guest = inner.guest;
+  context.program = inner.program;
   context.upstream = inner.upstream;
 }
 
@@ -67,25 +90,8 @@ Task<> TransformBackend::pass_on(RequestContext& context, CapturedResponse& capt
 }
 
 Task<> TransformBackend::transform(RequestContext& context, CapturedResponse& captured) {
-  auto permit = handler_->try_admit();
-  if (!permit) {
-    auto admitted = co_await handler_->admit(context);
-    if (!admitted) {
-      context.reason = admitted.error();
-      co_return;
-    }
-    permit = std::move(*admitted);
-  }
-  GuestBufferPool::Lease buffers(handler_->buffers());
-  bool answered = false;
-  {
-    const abi::RouteEnvironment& environment = handler_->environment();
-    GuestInvocation invocation(*handler_, context, buffers->output);
-    const bool ended = invocation.begin(captured.body(), environment.variables(), environment.args());
-    if (!ended) co_await invocation.ended();
-    answered = invocation.settle();
-  }
-  permit.reset();  // the sandbox is gone; a slow client does not hold a place
+  GuestBufferPool::Lease buffers(filter_->buffers());
+  const bool answered = co_await filter_->run(context, captured.body(), buffers->output);
   if (!answered) co_return;
   const http::ResponseHead head{captured.status(), captured.fields_of_another_body()};
   const auto sent = co_await context.exchange.response.send(head, buffers->output);

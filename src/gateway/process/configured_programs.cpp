@@ -15,14 +15,16 @@ namespace {
 // A module that several routes name may need as much memory as the most generous of them allows.
 std::map<std::string, std::uint64_t> memory_by_module(const Config& config) {
   std::map<std::string, std::uint64_t> memory;
-  const auto add = [&memory](const WasmBackend& wasm, const Route& route) {
-    std::uint64_t& bytes = memory[wasm.module];
-    bytes = std::max(bytes, route.limits.memory_bytes);
+  struct Add {
+    std::map<std::string, std::uint64_t>& memory;
+    void operator()(const WasmBackend& wasm, const Route& route) const {
+      if (wasm.runtime != Runtime::wasmtime_embedded) return;
+      std::uint64_t& bytes = memory[wasm.module];
+      bytes = std::max(bytes, route.limits.memory_bytes);
+    }
+    void operator()(const SpawnBackend&, const Route&) const {}
   };
-  for (const Route& route : config.routes) {
-    if (const auto* wasm = std::get_if<WasmBackend>(&route.backend)) add(*wasm, route);
-    if (route.transform) add(*route.transform, route);
-  }
+  for_each_handler(config.routes, Add{memory});
   return memory;
 }
 

@@ -14,7 +14,7 @@ constexpr const char* stopping = "the gateway is stopping";
 // Whether the workers that run may serve `next`: it needs no right they do not have.
 bool same_rights(const Config& serving, const Config& next) {
   return serving.listen == next.listen && serving.workers == next.workers && serving.user == next.user &&
-         serving.connections == next.connections && directories_of(serving) == directories_of(next);
+         serving.connections == next.connections && spawns_programs(serving) == spawns_programs(next) && directories_of(serving) == directories_of(next);
 }
 
 }  // namespace
@@ -25,7 +25,7 @@ expected<GatewaySupervisor::Read, std::string> GatewaySupervisor::read() {
   if (config->workers == 0) config->workers = usable_cpus();
   auto programs = programs_.open(*config);
   if (!programs) return unexpected(programs.error());
-  return Read{std::move(*config), std::move(*programs)};
+  return Read{std::move(*config), {.programs = std::move(*programs)}};
 }
 
 expected<GatewaySupervisor::Table, std::string> GatewaySupervisor::prepare(Read read) {
@@ -34,7 +34,7 @@ expected<GatewaySupervisor::Table, std::string> GatewaySupervisor::prepare(Read 
       read.config.routes, serving ? std::span<const Route>(serving->config.routes) : std::span<const Route>());
   if (!reused) return unexpected(reused.error());
   stats_.reuse(*reused);
-  return prepare_table(++generation_, std::move(read.config), std::move(read.programs));
+  return prepare_table(++generation_, std::move(read.config), std::move(read.handlers));
 }
 
 Task<> GatewaySupervisor::reload() {

@@ -50,7 +50,7 @@ class GatewaySupervisor final : public AdminSource {
   // A configuration with everything it names opened.
   struct Read {
     Config config;
-    std::vector<TableProgram> programs;
+    TableHandlers handlers;
   };
   // What only the supervisor serves.
   struct OwnPorts {

@@ -18,6 +18,7 @@ inline constexpr std::chrono::milliseconds drain_grace{200};
 // Programs a packet carries: a few, since the kernel bounds descriptors under way and a manifest is some 500 bytes.
 inline constexpr std::size_t programs_per_packet_max = 16;
 inline constexpr std::size_t directories_per_packet_max = 16;
+inline constexpr std::size_t modules_per_packet_max = 16;
 // Upstream names with their addresses, a few hundred bytes each.
 inline constexpr std::size_t upstreams_per_packet_max = 64;
 // The names of a new table are asked again at their time; in between the supervisor looks no more often than this.
@@ -33,6 +34,11 @@ inline constexpr std::chrono::milliseconds backoff_first{500};
 inline constexpr std::chrono::milliseconds backoff_max{30'000};
 // A route that was running in that many crashes is answered with 503 until the next reload.
 inline constexpr unsigned crashes_before_quarantine = 3;
+
+// A spawner ends with its worker once everything it started is gone, for which it has about a second.
+inline constexpr std::chrono::milliseconds spawner_end_max{3'000};
+// Between a spawner's death and its successor's start.
+inline constexpr std::chrono::milliseconds spawner_pause{100};
 
 // Scrapers and probes; each has its own connection, and nobody else has business there.
 inline constexpr std::uint32_t admin_connections_max = 64;

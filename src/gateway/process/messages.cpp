@@ -32,6 +32,8 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Listeners, generation, addresses)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ProgramEntry, module, manifest)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Programs, generation, entries)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Directories, generation, hosts)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Modules, generation, names)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Spawner, worker)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Commit, generation)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Loaded, generation)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Refused, generation, reason)
@@ -45,7 +47,8 @@ namespace {
 
 // In the order of Message's alternatives.
 constexpr std::string_view names[] = {"start",  "table",  "listeners", "programs", "directories", "commit", "loaded",
-                                      "refused", "switch", "switched",  "discard",  "upstreams",   "drain"};
+                                      "refused", "switch", "switched",  "discard",  "upstreams",   "drain",
+                                      "modules", "spawner"};
 static_assert(std::size(names) == std::variant_size_v<Message>);
 
 template <std::size_t Index = 0>

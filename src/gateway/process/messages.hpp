@@ -3,11 +3,13 @@
 //   supervisor                       worker
 //   Start (shared memory)            locks itself down
 //   Table, Listeners, Programs...,   keeps what comes; at Commit builds the table
-//     Directories..., Commit    -->
+//     Directories...,
+//     Modules..., Commit        -->
 //                               <--  Loaded or Refused
 //   Switch                      -->  serves with it (or Discard: forgets it)
 //                               <--  Switched
 //   Upstreams                   -->  new addresses of upstream names, at any time
+//   Spawner                     -->  has programs started there, at any time
 //   Drain                       -->  finishes what runs, closes its end
 //
 // A table that is offered has a generation; messages about another generation than the last offered are refused.
@@ -65,6 +67,17 @@ struct Directories {
   std::vector<std::string> hosts;
 };
 
+// Descriptors: one per name, of module_name() (config.hpp): what engines' command lines run.
+struct Modules {
+  std::uint64_t generation = 0;
+  std::vector<std::string> names;
+};
+
+// Descriptor: a socket to a spawner, from now on the worker's (spawn/spawn_protocol.hpp).
+struct Spawner {
+  std::uint32_t worker = 0;
+};
+
 struct Commit {
   std::uint64_t generation = 0;
 };
@@ -98,7 +111,7 @@ struct Drain {
 };
 
 using Message = std::variant<Start, Table, Listeners, Programs, Directories, Commit, Loaded, Refused, Switch, Switched,
-                             Discard, Upstreams, Drain>;
+                             Discard, Upstreams, Drain, Modules, Spawner>;
 
 std::string encode(const Message& message);
 expected<Message, std::string> decode(std::string_view bytes);

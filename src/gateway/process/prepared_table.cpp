@@ -11,6 +11,7 @@
 #include "gateway/config_json.hpp"
 #include "gateway/log_sink.hpp"
 #include "gateway/process/lockdown.hpp"
+#include "gateway/process/execution_rights.hpp"
 #include "gateway/process/memory_file.hpp"
 
 namespace tollgate::gateway {
@@ -18,10 +19,14 @@ namespace {
 
 template <class Each>
 void for_each_guest(const Config& config, Each&& each) {
-  for (const Route& route : config.routes) {
-    if (const auto* wasm = std::get_if<WasmBackend>(&route.backend)) each(*wasm);
-    if (route.transform) each(*route.transform);
-  }
+  struct OnlyGuests {
+    Each& each;
+    void operator()(const WasmBackend& wasm, const Route&) const {
+      if (wasm.runtime == Runtime::wasmtime_embedded) each(wasm);
+    }
+    void operator()(const SpawnBackend&, const Route&) const {}
+  };
+  for_each_handler(config.routes, OnlyGuests{each});
 }
 
 expected<std::vector<TableDirectory>, std::string> open_directories(const Config& config) {
@@ -50,14 +55,27 @@ std::vector<std::string> directories_of(const Config& config) {
   return {hosts.begin(), hosts.end()};
 }
 
+bool spawns_programs(const Config& config) {
+  bool spawns = false;
+  struct Look {
+    bool& spawns;
+    void operator()(const WasmBackend& wasm, const Route&) const { spawns |= wasm.runtime != Runtime::wasmtime_embedded; }
+    void operator()(const SpawnBackend&, const Route&) const { spawns = true; }
+  };
+  for_each_handler(config.routes, Look{spawns});
+  return spawns;
+}
+
 expected<std::shared_ptr<const PreparedTable>, std::string> prepare_table(std::uint64_t generation, Config config,
-                                                                          std::vector<TableProgram> programs) {
+                                                                          TableHandlers handlers) {
   auto table = std::make_shared<PreparedTable>();
   table->generation = generation;
-  table->programs = std::move(programs);
+  table->programs = std::move(handlers.programs);
+  table->modules = std::move(handlers.modules);
   auto identity = worker_identity(config.user);
   if (!identity) return unexpected(identity.error());
   table->identity = *identity;
+  if (auto may = check_execution_rights(config, table->identity); !may) return unexpected(may.error());
   auto directories = open_directories(config);
   if (!directories) return unexpected(directories.error());
   table->directories = std::move(*directories);

@@ -25,6 +25,17 @@ struct TableDirectory {
   UniqueFd fd;
 };
 
+struct TableModule {
+  std::string name;  // module_name()
+  UniqueFd fd;
+};
+
+// What the routes of a configuration run.
+struct TableHandlers {
+  std::vector<TableProgram> programs;  // inside the workers
+  std::vector<TableModule> modules;    // by engines' command lines
+};
+
 struct PreparedTable {
   std::uint64_t generation = 0;
   Config config;
@@ -33,15 +44,18 @@ struct PreparedTable {
   UniqueFd access_log;
   std::vector<TableProgram> programs;
   std::vector<TableDirectory> directories;
+  std::vector<TableModule> modules;
 };
 
-// What preparing looks up and opens by itself: the workers' user, directories, and the access log if it is a file. `programs` come from the
-// program store. The error names the path and the reason.
+// What preparing looks up and opens by itself: the workers' user, directories, and the access log if it is a file. `handlers` come from the
+// program store. It is also checked that this user may execute what routes spawn. The error names the path and the reason.
 expected<std::shared_ptr<const PreparedTable>, std::string> prepare_table(std::uint64_t generation, Config config,
-                                                                          std::vector<TableProgram> programs);
+                                                                          TableHandlers handlers);
 
-// Each path once: the modules the routes need, and the directories they grant.
+// Each path once: the modules that run inside the workers, and the directories they are granted.
 std::vector<std::string> modules_of(const Config& config);
 std::vector<std::string> directories_of(const Config& config);
+// Whether a route starts programs, so that workers need spawners.
+bool spawns_programs(const Config& config);
 
 }  // namespace tollgate::gateway

@@ -50,6 +50,24 @@ Task<Result> send_directories(WorkerProcess& worker, const PreparedTable& table)
   co_return Result{};
 }
 
+Task<Result> send_modules(WorkerProcess& worker, const PreparedTable& table) {
+  std::span<const TableModule> left(table.modules);
+  while (!left.empty()) {
+    const auto batch = left.first(std::min(left.size(), modules_per_packet_max));
+    left = left.subspan(batch.size());
+    message::Modules modules{.generation = table.generation};
+    std::vector<int> fds;
+    for (const TableModule& module : batch) {
+      modules.names.push_back(module.name);
+      fds.push_back(module.fd.get());
+    }
+    const message::Message message(std::move(modules));
+    auto sent = co_await send_message(worker, message, fds);
+    if (!sent) co_return sent;
+  }
+  co_return Result{};
+}
+
 Task<Result> send_table(WorkerProcess& worker, const PreparedTable& table, const OfferedListeners& listeners) {
   std::vector<int> fds{table.content.get()};
   if (table.access_log) fds.push_back(table.access_log.get());
@@ -61,6 +79,7 @@ Task<Result> send_table(WorkerProcess& worker, const PreparedTable& table, const
   }
   if (sent) sent = co_await send_programs(worker, table);
   if (sent) sent = co_await send_directories(worker, table);
+  if (sent) sent = co_await send_modules(worker, table);
   if (sent) {
     const message::Message commit(message::Commit{table.generation});
     sent = co_await send_message(worker, commit, {});

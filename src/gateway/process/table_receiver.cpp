@@ -56,6 +56,14 @@ TableReceiver::Result TableReceiver::take(const message::Directories& directorie
   return {};
 }
 
+TableReceiver::Result TableReceiver::take(const message::Modules& modules, std::vector<UniqueFd> fds) {
+  if (auto fits = check(modules.generation, fds.size(), modules.names.size()); !fits) return fits;
+  for (std::size_t i = 0; i < fds.size(); ++i) {
+    gathered_->modules.insert_or_assign(modules.names[i], std::move(fds[i]));
+  }
+  return {};
+}
+
 expected<ReceivedTable, std::string> TableReceiver::commit(const message::Commit& commit) {
   if (auto fits = check(commit.generation, 0, 0); !fits) return unexpected(fits.error());
   std::optional<ReceivedTable> table = std::exchange(gathered_, std::nullopt);

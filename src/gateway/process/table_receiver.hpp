@@ -27,6 +27,7 @@ struct ReceivedTable {
   UniqueFd access_log;
   std::map<std::string, sandbox::BundleFds> programs;  // by module path
   std::map<std::string, UniqueFd> directories;         // by host path
+  std::map<std::string, UniqueFd> modules;             // by module_name()
   std::vector<ReceivedListener> listeners;             // only with a worker's first table
 };
 
@@ -39,6 +40,7 @@ class TableReceiver {
   Result take(const message::Listeners& listeners, std::vector<UniqueFd> fds);
   Result take(const message::Programs& programs, std::vector<UniqueFd> fds);
   Result take(const message::Directories& directories, std::vector<UniqueFd> fds);
+  Result take(const message::Modules& modules, std::vector<UniqueFd> fds);
 
   // The gathered table, if it is of that generation and can be read. Nothing is kept in either case.
   expected<ReceivedTable, std::string> commit(const message::Commit& commit);

@@ -48,6 +48,8 @@ class Worker {
   Task<Result> take(message::Listeners listeners, Fds fds);
   Task<Result> take(message::Programs programs, Fds fds);
   Task<Result> take(message::Directories directories, Fds fds);
+  Task<Result> take(message::Modules modules, Fds fds);
+  Task<Result> take(message::Spawner spawner, Fds fds);
   Task<Result> take(message::Commit commit, Fds fds);
   Task<Result> take(message::Switch wanted, Fds fds);
   Task<Result> take(message::Discard discard, Fds fds);
@@ -119,6 +121,16 @@ Task<Worker::Result> Worker::take(message::Programs programs, Fds fds) {
 
 Task<Worker::Result> Worker::take(message::Directories directories, Fds fds) {
   co_return receiver_.take(directories, std::move(fds));
+}
+
+Task<Worker::Result> Worker::take(message::Modules modules, Fds fds) {
+  co_return receiver_.take(modules, std::move(fds));
+}
+
+Task<Worker::Result> Worker::take(message::Spawner, Fds fds) {
+  if (fds.size() != 1) co_return unexpected(std::string("Spawner: not with its descriptor"));
+  gateway_->use_spawner(std::move(fds.front()));
+  co_return Result{};
 }
 
 Task<Worker::Result> Worker::take(message::Commit commit, Fds) {

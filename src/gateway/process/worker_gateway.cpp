@@ -45,13 +45,15 @@ WorkerGateway::WorkerGateway(EventLoop& loop, WorkerMemory memory)
       wheel_(loop),
       upstreams_(loop.get_executor(), wheel_),
       guests_(loop.get_executor(), *static_cast<WorkerMark*>(memory_.mark.data())),
+      spawner_(loop),
       services_{.executor = loop.get_executor(),
                 .wheel = wheel_,
                 .counts = *static_cast<SharedCounts*>(memory_.counts.data()),
                 .mark = *static_cast<WorkerMark*>(memory_.mark.data()),
                 .observer = recorder_,
                 .upstreams = upstreams_,
-                .guests = &guests_} {}
+                .guests = &guests_,
+                .spawner = &spawner_} {}
 
 WorkerGateway::Result WorkerGateway::load(ReceivedTable received) {
   offered_.reset();
@@ -62,6 +64,7 @@ WorkerGateway::Result WorkerGateway::load(ReceivedTable received) {
     resources.programs.emplace(module, std::move(*program));
   }
   resources.directories = std::move(received.directories);
+  resources.modules = std::move(received.modules);
   const AccessLog::Target target = received.config.access_log.target;
   OfferedTable offered{.generation = received.generation,
                        .listeners = std::move(received.listeners),

@@ -18,6 +18,7 @@
 #include "gateway/process/program_shelf.hpp"
 #include "gateway/process/table_receiver.hpp"
 #include "gateway/shared_memory.hpp"
+#include "gateway/spawn/spawn_client.hpp"
 #include "gateway/stats_recorder.hpp"
 #include "gateway/worker_services.hpp"
 #include "http/server.hpp"
@@ -60,6 +61,9 @@ class WorkerGateway {
   // New addresses of upstream names, from now on and for every table.
   void update(const message::Upstreams& resolved);
 
+  // Programs are started by the spawner at the other end from now on.
+  void use_spawner(UniqueFd socket) { spawner_.connect(std::move(socket)); }
+
   // Stops accepting; completes when the last connection has ended. After `limit` all are cut.
   Task<> drain(std::chrono::milliseconds limit);
 
@@ -81,6 +85,7 @@ class WorkerGateway {
   TimerWheel wheel_;
   UpstreamAddresses upstreams_;
   GuestServices guests_;
+  SpawnClient spawner_;
   WorkerServices services_;
   ProgramShelf programs_;
   std::optional<OfferedTable> offered_;

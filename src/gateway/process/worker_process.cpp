@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
 #include <spawn.h>
 #include <sys/wait.h>
 
@@ -11,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "gateway/process/limits.hpp"
 #include "gateway/process/lockdown.hpp"
 
 extern "C" {  // glibc 2.36 forgot this in its header
@@ -62,7 +64,8 @@ std::string WorkerExit::describe() const {
   return fmt::format("exit code {}", code);
 }
 
-expected<std::shared_ptr<WorkerProcess>, std::string> WorkerProcess::spawn(EventLoop& loop, int log_fd) {
+expected<std::shared_ptr<WorkerProcess>, std::string> WorkerProcess::spawn(EventLoop& loop, const char* name,
+                                                                          int log_fd) {
   auto pair = make_channel_pair();
   if (!pair) return unexpected(pair.error());
   FileActions actions;
@@ -77,12 +80,12 @@ expected<std::shared_ptr<WorkerProcess>, std::string> WorkerProcess::spawn(Event
   posix_spawnattr_setflags(attributes.get(), POSIX_SPAWN_SETSIGMASK);
 
   char program[] = "tollgate";
-  std::string command = worker_command;
+  std::string command = name;
   char* const arguments[] = {program, command.data(), nullptr};
   std::vector<char*> environment = worker_environment();
   pid_t pid = -1;
   const int error = posix_spawn(&pid, "/proc/self/exe", actions.get(), attributes.get(), arguments, environment.data());
-  if (error != 0) return unexpected(fmt::format("starting a worker: {}", strerror(error)));
+  if (error != 0) return unexpected(fmt::format("starting a {}: {}", name, strerror(error)));
   UniqueFd pidfd(pidfd_open(pid, 0));
   if (!pidfd) {
     const std::string reason = fmt::format("pidfd_open: {}", strerror(errno));
@@ -90,14 +93,20 @@ expected<std::shared_ptr<WorkerProcess>, std::string> WorkerProcess::spawn(Event
     waitpid(pid, nullptr, 0);
     return unexpected(reason);
   }
-  return std::make_shared<WorkerProcess>(loop, pid, std::move(pidfd), std::move(pair->ours));
+  const auto linger = command == spawner_command ? spawner_end_max : std::chrono::milliseconds(0);
+  return std::make_shared<WorkerProcess>(loop, pid, std::move(pidfd), std::move(pair->ours), linger);
 }
 
-WorkerProcess::WorkerProcess(EventLoop& loop, pid_t pid, UniqueFd pidfd, UniqueFd channel)
-    : pid_(pid), pidfd_(loop, pidfd.release()), channel_(loop, std::move(channel)) {}
+WorkerProcess::WorkerProcess(EventLoop& loop, pid_t pid, UniqueFd pidfd, UniqueFd channel,
+                             std::chrono::milliseconds linger)
+    : pid_(pid), pidfd_(loop, pidfd.release()), channel_(loop, std::move(channel)), linger_(linger) {}
 
 WorkerProcess::~WorkerProcess() {
   if (reaped_) return;
+  if (linger_.count() > 0) {
+    pollfd ended{.fd = pidfd_.native_handle(), .events = POLLIN, .revents = 0};
+    poll(&ended, 1, static_cast<int>(linger_.count()));
+  }
   kill();
   waitpid(pid_, nullptr, 0);
 }

@@ -15,6 +15,8 @@ namespace tollgate::gateway {
 
 // The hidden subcommand a worker is started with.
 inline constexpr const char* worker_command = "worker";
+// And the one of the worker's helper that starts programs.
+inline constexpr const char* spawner_command = "spawner";
 
 struct WorkerExit {
   int code = 0;
@@ -25,13 +27,16 @@ struct WorkerExit {
 
 class WorkerProcess {
  public:
-  // `log_fd` becomes its stderr.
-  static expected<std::shared_ptr<WorkerProcess>, std::string> spawn(EventLoop& loop, int log_fd);
+  // `command`: worker_command or spawner_command. `log_fd` becomes its stderr.
+  static expected<std::shared_ptr<WorkerProcess>, std::string> spawn(EventLoop& loop, const char* command,
+                                                                     int log_fd);
 
-  WorkerProcess(EventLoop& loop, pid_t pid, UniqueFd pidfd, UniqueFd channel);
+  WorkerProcess(EventLoop& loop, pid_t pid, UniqueFd pidfd, UniqueFd channel, std::chrono::milliseconds linger);
   WorkerProcess(const WorkerProcess&) = delete;
   WorkerProcess& operator=(const WorkerProcess&) = delete;
-  ~WorkerProcess();  // kills and reaps it if it still runs
+  // Kills and reaps it if it still runs; a spawner gets the time first to end by itself, which it does when its worker
+  // has ended, for it alone finds all that it started.
+  ~WorkerProcess();
 
   pid_t pid() const { return pid_; }
   Channel& channel() { return channel_; }
@@ -45,6 +50,7 @@ class WorkerProcess {
   pid_t pid_;
   asio::posix::basic_stream_descriptor<Executor> pidfd_;
   Channel channel_;
+  std::chrono::milliseconds linger_;
   bool reaped_ = false;
 };
 

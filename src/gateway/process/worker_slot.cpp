@@ -18,7 +18,7 @@ bool is_crash(const WorkerExit& exit) {
 }  // namespace
 
 WorkerSlot::WorkerSlot(SlotContext& context, std::uint32_t index, OfferedListeners listeners)
-    : context_(context), index_(index), listeners_(std::move(listeners)), pause_(context.loop) {}
+    : context_(context), index_(index), listeners_(std::move(listeners)), spawners_(context.loop.get_executor()), pause_(context.loop) {}
 
 Task<WorkerSlot::Result> WorkerSlot::start(std::shared_ptr<const PreparedTable> table) {
   auto started = co_await start_process(std::move(table));
@@ -34,7 +34,7 @@ Task<WorkerSlot::Result> WorkerSlot::start(std::shared_ptr<const PreparedTable> 
 Task<WorkerSlot::Result> WorkerSlot::start_process(std::shared_ptr<const PreparedTable> table) {
   auto segments = WorkerSegments::create();
   if (!segments) co_return unexpected(segments.error());
-  auto process = WorkerProcess::spawn(context_.loop, context_.log.fd());
+  auto process = WorkerProcess::spawn(context_.loop, worker_command, context_.log.fd());
   if (!process) co_return unexpected(process.error());
   segments_.emplace(std::move(*segments));
   process_ = std::move(*process);
@@ -59,7 +59,42 @@ Task<WorkerSlot::Result> WorkerSlot::offer_to(std::shared_ptr<WorkerProcess> pro
     auto sent = co_await send_message(*process, message, {});
     if (!sent) co_return sent;
   }
+  if (spawns_programs(table->config) && !spawner_) {
+    auto given = co_await give_spawner(process, table->identity);
+    if (!given) co_return given;
+  }
   co_return co_await offer_table(process, std::move(table), std::move(listeners));
+}
+
+// A socket between the two; the spawner ends when the worker's end closes.
+Task<WorkerSlot::Result> WorkerSlot::give_spawner(std::shared_ptr<WorkerProcess> worker,
+                                                  std::optional<message::Identity> identity) {
+  auto pair = make_channel_pair();
+  if (!pair) co_return unexpected(pair.error());
+  auto spawner = WorkerProcess::spawn(context_.loop, spawner_command, context_.log.fd());
+  if (!spawner) co_return unexpected(spawner.error());
+  spawner_ = *spawner;
+  spawners_.spawn(watch_spawner(worker, *spawner, identity));
+  const message::Message start(message::Start{.worker = index_, .identity = identity});
+  const std::vector<int> theirs{pair->theirs.get()};
+  auto sent = co_await send_message(**spawner, start, theirs);
+  if (!sent) co_return sent;
+  const message::Message socket(message::Spawner{index_});
+  const std::vector<int> ours{pair->ours.get()};
+  co_return co_await send_message(*worker, socket, ours);
+}
+
+Task<> WorkerSlot::watch_spawner(std::shared_ptr<WorkerProcess> worker, std::shared_ptr<WorkerProcess> spawner,
+                                 std::optional<message::Identity> identity) {
+  const auto self = shared_from_this();
+  const WorkerExit exit = co_await spawner->exited();
+  SteadyTimer wait(context_.loop, spawner_pause);
+  co_await wait.async_wait(use_task_tuple);
+  if (spawner_ != spawner || process_ != worker || state_ == State::retiring) co_return;
+  context_.log.warning("the spawner of worker {} ended by {}; starting another", index_, exit.describe());
+  spawner_.reset();
+  const auto given = co_await give_spawner(worker, identity);
+  if (!given) context_.log.error("worker {} has no spawner: {}", index_, given.error());
 }
 
 Task<> WorkerSlot::tell(message::Upstreams changed) {
@@ -112,7 +147,10 @@ Task<> WorkerSlot::keep() {
   for (;;) {
     const WorkerExit exit = co_await process_->exited();
     settle(exit);
-    if (state_ == State::retiring) co_return;
+    if (state_ == State::retiring) {
+      co_await spawners_.wait();
+      co_return;
+    }
     state_ = State::restarting;
     context_.log.warning("worker {} ended by {}; starting another", index_, exit.describe());
     context_.observer.worker_restarted();
@@ -175,6 +213,7 @@ void WorkerSlot::settle(const WorkerExit& exit) {
   context_.observer.worker_ended(*segments_);
   segments_.reset();
   process_.reset();
+  if (spawner_) spawner_bound_.emplace(std::exchange(spawner_, nullptr), context_.loop.get_executor(), spawner_end_max);
 }
 
 void WorkerSlot::suspect(std::uint32_t route_slot) {

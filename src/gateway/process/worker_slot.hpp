@@ -1,4 +1,5 @@
-// Keeps one worker alive: starts its process, gives it the table that serves, starts another when it ends. A slot owns
+// Keeps one worker alive: starts its process, gives it the table that serves, starts another when it ends; and the
+// same for its spawner, if the table starts programs. A slot owns
 // nothing a client waits in: listeners belong to the supervisor and outlive every process of the slot.
 //
 // Threads: the supervisor's event loop.
@@ -11,6 +12,7 @@
 #include "base/async.hpp"
 #include "base/expected.hpp"
 #include "base/log.hpp"
+#include "base/task_group.hpp"
 #include "gateway/process/crash_policy.hpp"
 #include "gateway/process/prepared_table.hpp"
 #include "gateway/process/shared_segments.hpp"
@@ -40,7 +42,7 @@ struct SlotContext {
   Quarantine quarantine;
 };
 
-class WorkerSlot {
+class WorkerSlot : public std::enable_shared_from_this<WorkerSlot> {
  public:
   using Result = expected<void, std::string>;
 
@@ -76,6 +78,9 @@ class WorkerSlot {
   Task<Result> offer_to(std::shared_ptr<WorkerProcess> process, std::shared_ptr<const PreparedTable> table,
                         OfferedListeners listeners);
   Task<Result> switch_or_load(std::shared_ptr<const PreparedTable> table);
+  Task<Result> give_spawner(std::shared_ptr<WorkerProcess> worker, std::optional<message::Identity> identity);
+  Task<> watch_spawner(std::shared_ptr<WorkerProcess> worker, std::shared_ptr<WorkerProcess> spawner,
+                       std::optional<message::Identity> identity);
   Task<> restart();
   Task<> pause(std::chrono::milliseconds delay);
   void settle(const WorkerExit& exit);
@@ -87,9 +92,12 @@ class WorkerSlot {
   State state_ = State::new_;
   std::shared_ptr<WorkerProcess> process_;
   std::optional<WorkerSegments> segments_;
+  std::shared_ptr<WorkerProcess> spawner_;  // of process_, if the table needs one
+  TaskGroup spawners_;                      // all that have not ended yet
   RestartBackoff backoff_;
   SteadyTimer pause_;
   std::optional<KillAfter> drain_bound_;
+  std::optional<KillAfter> spawner_bound_;
 };
 
 }  // namespace tollgate::gateway

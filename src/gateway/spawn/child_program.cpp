@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <linux/close_range.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -33,15 +34,21 @@ void limit(int resource, std::uint64_t value) {
 }
 
 // Runs in the child on the parent's memory: system calls only. Returns the errno of the step that failed.
-int become(const StartProgram& start, char* const* argv, char* const* environment, const std::array<int, 3>& files) {
+int become(const StartProgram& start, char* const* argv, char* const* environment, const ProgramFiles& files) {
   setsid();
+  prctl(PR_SET_PDEATHSIG, SIGKILL);  // a spawner that was killed cannot end it
   struct sigaction default_action {};
   default_action.sa_handler = SIG_DFL;
   for (int number = 1; number < SIGRTMIN; ++number) sigaction(number, &default_action, nullptr);
-  for (int target = 0; target < 3; ++target) {
-    if (dup2(files[static_cast<std::size_t>(target)], target) < 0) return errno;  // the sources are above 2
+  // The sources are above 2, and 3 is the last to be replaced.
+  if (dup2(files.in, 0) < 0 || dup2(files.out, 1) < 0 || dup2(files.err, 2) < 0) return errno;
+  if (files.module == program_module_fd) {
+    if (fcntl(files.module, F_SETFD, 0) != 0) return errno;
+  } else if (files.module >= 0 && dup2(files.module, program_module_fd) < 0) {
+    return errno;
   }
-  if (close_range(3, ~0u, 0) != 0) return errno;
+  const unsigned first_closed = files.module >= 0 ? program_module_fd + 1 : program_module_fd;
+  if (close_range(first_closed, ~0u, 0) != 0) return errno;
   if (start.limits.cpu_seconds > 0) {  // SIGXCPU tells which limit it was; SIGKILL follows for who ignores it
     const rlimit cpu{start.limits.cpu_seconds, start.limits.cpu_seconds + 1};
     setrlimit(RLIMIT_CPU, &cpu);
@@ -69,10 +76,9 @@ std::string read_file(const std::string& path) {
 
 }  // namespace
 
-expected<pid_t, int> start_program(const StartProgram& start, int in, int out, int err) {
+expected<pid_t, int> start_program(const StartProgram& start, const ProgramFiles& files) {
   const auto argv = pointers(start.argv);
   const auto environment = pointers(start.environment);
-  const std::array<int, 3> files{in, out, err};
   // Between vfork and exec no handler may run on the shared memory.
   sigset_t all;
   sigset_t before;

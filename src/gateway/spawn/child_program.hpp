@@ -15,10 +15,18 @@
 
 namespace tollgate::gateway {
 
-// The program leads a session and a process group of its own, has the three descriptors as 0, 1, 2 and no other,
+// What a program has open.
+struct ProgramFiles {
+  int in = -1;
+  int out = -1;
+  int err = -1;
+  int module = -1;  // becomes program_module_fd; -1: none
+};
+
+// The program leads a session and a process group of its own, has these descriptors as 0, 1, 2 (and 3) and no other,
 // default signal dispositions, nothing blocked, and the limits. Fails with the errno of the failing step, that of
 // execve included.
-expected<pid_t, int> start_program(const StartProgram& start, int in, int out, int err);
+expected<pid_t, int> start_program(const StartProgram& start, const ProgramFiles& files);
 
 // The children of a process, from /proc; empty when it has ended.
 std::vector<pid_t> children_of(pid_t parent);

@@ -57,17 +57,17 @@ class ProgramRun {
              GuestStderr& lines)
       : run_(client), bounds_(bounds), cancellation_(cancellation), output_(output), lines_(lines) {}
 
-  Task<ProgramOutcome> run(Executor executor, StartProgram start, std::string_view body) {
-    std::string name = start.argv.front();
+  Task<ProgramOutcome> run(Executor executor, ProgramInput input) {
+    std::string name = input.start.argv.front();
     auto out = make_pipe();
     auto err = make_pipe();
-    UniqueFd in = body_file(body);
+    UniqueFd in = body_file(input.body);
     if (!out || !err || !in) {
       co_return failed(fmt::format("{}: no descriptors for it: {}", name, std::strerror(errno)));
     }
     const http::Cancellation::Guard guard(cancellation_, {&cancel, this});
-    const SpawnClient::Files files{in.get(), out->theirs.get(), err->theirs.get()};
-    const auto asked = co_await run_.start(std::move(start), files);
+    const SpawnClient::Files files{in.get(), out->theirs.get(), err->theirs.get(), input.module};
+    const auto asked = co_await run_.start(std::move(input.start), files);
     if (!asked) co_return failed(fmt::format("{}: {}", name, asked.error()));
     if (cancelled_) run_.end();
     in.reset();
@@ -137,6 +137,7 @@ class ProgramRun {
       result.detail = fmt::format("{} was ended by signal {} ({})", name, WTERMSIG(status), strsignal(WTERMSIG(status)));
     } else if (WEXITSTATUS(status) != 0) {
       result.ending = Ending::exit_code;
+      result.code = WEXITSTATUS(status);
       result.detail = fmt::format("{} ended with exit code {}", name, WEXITSTATUS(status));
     }
     return result;
@@ -153,12 +154,11 @@ class ProgramRun {
 
 }  // namespace
 
-Task<ProgramOutcome> run_program(SpawnClient& client, StartProgram start, std::string_view body,
-                                 const ProgramBounds& bounds, http::Cancellation& cancellation, std::string& output,
+Task<ProgramOutcome> run_program(SpawnClient& client, ProgramInput input, const ProgramBounds& bounds, http::Cancellation& cancellation, std::string& output,
                                  GuestStderr& lines) {
   const Executor executor = co_await asio::this_coro::executor;
   ProgramRun run(client, bounds, cancellation, output, lines);
-  co_return co_await run.run(executor, std::move(start), body);
+  co_return co_await run.run(executor, std::move(input));
 }
 
 }  // namespace tollgate::gateway

@@ -13,6 +13,13 @@
 
 namespace tollgate::gateway {
 
+// What is run, and on what.
+struct ProgramInput {
+  StartProgram start;
+  std::string_view body;
+  int module = -1;  // program_module_fd, if it needs one; borrowed
+};
+
 struct ProgramBounds {
   std::uint64_t output_bytes_max = 0;
   std::uint64_t stderr_bytes_max = 0;
@@ -30,14 +37,14 @@ struct ProgramOutcome {
   };
   Ending ending = Ending::done;
   std::string detail;  // one sentence for the log: cause and remedy
+  int code = 0;        // of exit_code
   std::chrono::microseconds cpu{};
   std::uint64_t memory_bytes_peak = 0;
 };
 
 // Completes when the program and every descendant of it is gone. `output` gets what it wrote, `lines` what it
 // complained. Descriptors are closed in every case.
-Task<ProgramOutcome> run_program(SpawnClient& client, StartProgram start, std::string_view body,
-                                 const ProgramBounds& bounds, http::Cancellation& cancellation, std::string& output,
+Task<ProgramOutcome> run_program(SpawnClient& client, ProgramInput input, const ProgramBounds& bounds, http::Cancellation& cancellation, std::string& output,
                                  GuestStderr& lines);
 
 }  // namespace tollgate::gateway

@@ -4,6 +4,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <cerrno>
+#include <span>
 #include <utility>
 
 namespace tollgate::gateway {
@@ -61,8 +62,9 @@ Task<expected<void, std::string>> SpawnClient::Run::start(StartProgram start, Fi
   if (!channel) co_return unexpected(std::string("the spawner has ended"));
   client_.runs_.emplace(id_, this);
   asked_ = true;
-  const std::array<int, 3> fds{files.in, files.out, files.err};
-  const auto sent = co_await channel->send(*bytes, fds);
+  const std::array<int, 4> fds{files.in, files.out, files.err, files.module};
+  const auto given = std::span(fds).first(files.module >= 0 ? 4 : 3);
+  const auto sent = co_await channel->send(*bytes, given);
   if (sent) co_return expected<void, std::string>{};
   client_.runs_.erase(id_);
   over_ = true;

@@ -12,6 +12,7 @@
 #include "base/unique_fd.hpp"
 #include "base/wakeup.hpp"
 #include "gateway/process/ipc.hpp"
+#include "gateway/spawn/child_program.hpp"
 #include "gateway/spawn/spawn_protocol.hpp"
 
 namespace tollgate::gateway {
@@ -25,12 +26,8 @@ class SpawnClient {
   // The spawner at the other end of `socket` from now on.
   void connect(UniqueFd socket);
 
-  // Descriptors that become a program's 0, 1 and 2; the caller's copies can be closed when start() has completed.
-  struct Files {
-    int in = -1;
-    int out = -1;
-    int err = -1;
-  };
+  // Descriptors of a program; the caller's copies can be closed when start() has completed.
+  using Files = ProgramFiles;
 
   // One program that was asked for, until its end is known. In the frame of the coroutine that waits for it.
   class Run {

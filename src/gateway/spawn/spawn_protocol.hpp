@@ -1,7 +1,7 @@
 // What a worker and its spawner say to each other, one packet each (process/ipc.hpp).
 //
 // The worker runs guests and therefore never starts a program; its spawner does nothing else. A worker asks for a
-// start with three descriptors (stdin, stdout, stderr of the program), may ask for its end, and is told once how it
+// start with three descriptors (stdin, stdout, stderr of the program) or a fourth (program_module_fd), may ask for its end, and is told once how it
 // ended, after every descendant is gone. The spawner ends, with all it started, when the socket closes.
 #pragma once
 
@@ -17,6 +17,9 @@
 
 namespace tollgate::gateway {
 
+// Where a program that runs a WebAssembly module finds it, wherever the file itself lies and whoever may read there.
+inline constexpr int program_module_fd = 3;
+inline constexpr std::string_view program_module_path = "/proc/self/fd/3";
 
 // Resource limits put on the program itself (setrlimit(2)); 0 leaves the spawner's own.
 struct SpawnLimits {

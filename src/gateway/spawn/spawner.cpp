@@ -81,12 +81,15 @@ class Spawner {
   void begin(StartProgram& start, const std::vector<UniqueFd>& files) {
     ProgramEnded report;
     report.id = start.id;
-    if (files.size() != 3) {
+    if (files.size() != 3 && files.size() != 4) {
       report.start_error = EINVAL;
       return tell(report);
     }
     start.environment.push_back(fmt::format("{}={}", spawn_run_variable, start.id));
-    const auto pid = start_program(start, files[0].get(), files[1].get(), files[2].get());
+    const auto pid = start_program(start, {.in = files[0].get(),
+                                          .out = files[1].get(),
+                                          .err = files[2].get(),
+                                          .module = files.size() == 4 ? files[3].get() : -1});
     if (!pid) {
       report.start_error = pid.error();
       return tell(report);
