@@ -125,7 +125,7 @@ inline std::vector<ConfigFault> config_faults() {
       {"native_empty", route_of("native = \"\""), R"(route[1].native: found "", expected one of)"},
       {"native_wrong_type", route_of("native = 1"),
        "route[1].native: found the integer 1, expected a string"},
-      {"wasm_key_on_native", route_with("abi = \"cgi\""), "route[1].abi: found a key of wasm routes"},
+      {"wasm_key_on_native", route_with("abi = \"cgi\""), "route[1].abi: found a key of wasm and spawn routes"},
       {"abi_unknown", route_of("wasm = \"x.wasm\"\nabi = \"fcgi\""),
        R"(route[1].abi: found "fcgi", expected "cgi" or "stdio")"},
       {"wasm_empty", route_of("wasm = \"\""),

@@ -6,6 +6,7 @@
 #include <map>
 #include <utility>
 
+#include "gateway/spawn/engine_command.hpp"
 #include "sandbox/engine_fingerprint.hpp"
 #include "sandbox/program_preparation.hpp"
 
@@ -45,7 +46,54 @@ expected<void, std::string> ConfiguredPrograms::open_store(const std::string& fo
   return {};
 }
 
-expected<std::vector<TableProgram>, std::string> ConfiguredPrograms::open(const Config& config) {
+expected<TableHandlers, std::string> ConfiguredPrograms::open(Config& config) {
+  auto programs = open_programs(config);
+  if (!programs) return unexpected(programs.error());
+  auto modules = open_modules(config);
+  if (!modules) return unexpected(modules.error());
+  return TableHandlers{std::move(*programs), std::move(*modules)};
+}
+
+expected<std::vector<TableModule>, std::string> ConfiguredPrograms::open_modules(Config& config) {
+  const std::string folder =
+      (config.cache_dir.empty() ? sandbox::default_program_folder() : config.cache_dir) + "/engines";
+  std::map<Runtime, EngineProgram> engines;
+  std::map<std::string, UniqueFd> modules;
+  std::string failure;
+  struct Prepare {
+    const std::string& folder;
+    std::map<Runtime, EngineProgram>& engines;
+    std::map<std::string, UniqueFd>& modules;
+    std::string& failure;
+
+    void operator()(SpawnBackend&, const Route&) const {}
+    void operator()(WasmBackend& wasm, const Route& route) const {
+      if (wasm.runtime == Runtime::wasmtime_embedded || !failure.empty()) return;
+      if (!engines.contains(wasm.runtime)) {
+        auto engine = find_engine(wasm.runtime);
+        if (!engine) return fail(route, engine.error());
+        engines.emplace(wasm.runtime, std::move(*engine));
+      }
+      const EngineProgram& engine = engines.at(wasm.runtime);
+      wasm.engine = engine_argv(wasm, engine, route.limits.memory_bytes);
+      UniqueFd& module = modules[module_name(wasm)];
+      if (module) return;
+      auto opened = engine_module(wasm, engine, folder);
+      if (!opened) return fail(route, opened.error());
+      module = std::move(*opened);
+    }
+    void fail(const Route& route, const std::string& cause) const {
+      failure = fmt::format("route {}: {}", route.name(), cause);
+    }
+  };
+  for_each_handler(config.routes, Prepare{folder, engines, modules, failure});
+  if (!failure.empty()) return unexpected(std::move(failure));
+  std::vector<TableModule> opened;
+  for (auto& [name, fd] : modules) opened.push_back({name, std::move(fd)});
+  return opened;
+}
+
+expected<std::vector<TableProgram>, std::string> ConfiguredPrograms::open_programs(const Config& config) {
   std::vector<TableProgram> programs;
   const auto memory = memory_by_module(config);
   if (memory.empty()) return programs;

@@ -23,9 +23,12 @@ class ConfiguredPrograms {
 
   // Each distinct module once; nothing is touched when there is none. The error has a line per module that cannot be
   // used: its path and the reason.
-  expected<std::vector<TableProgram>, std::string> open(const Config& config);
+  // Where a route's module is run by an engine's command line, that is found and becomes part of `config`.
+  expected<TableHandlers, std::string> open(Config& config);
 
  private:
+  expected<std::vector<TableProgram>, std::string> open_programs(const Config& config);
+  expected<std::vector<TableModule>, std::string> open_modules(Config& config);
   expected<void, std::string> open_store(const std::string& folder);
 
   Log& log_;

@@ -23,9 +23,9 @@ expected<GatewaySupervisor::Read, std::string> GatewaySupervisor::read() {
   auto config = options_.read_config();
   if (!config) return unexpected(config.error());
   if (config->workers == 0) config->workers = usable_cpus();
-  auto programs = programs_.open(*config);
-  if (!programs) return unexpected(programs.error());
-  return Read{std::move(*config), {.programs = std::move(*programs)}};
+  auto handlers = programs_.open(*config);
+  if (!handlers) return unexpected(handlers.error());
+  return Read{std::move(*config), std::move(*handlers)};
 }
 
 expected<GatewaySupervisor::Table, std::string> GatewaySupervisor::prepare(Read read) {

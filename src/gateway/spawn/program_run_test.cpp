@@ -69,7 +69,8 @@ class ProgramRun : public ::testing::Test {
     observer_.lines.clear();
     const auto body_of = [&]() -> Task<> {
       GuestStderr lines(observer_, "id", "route");
-      outcome = co_await run_program(client_, {std::move(start), body}, bounds_, cancellation_, output_, lines);
+      ProgramInput input{std::move(start), body};
+      outcome = co_await run_program(client_, std::move(input), bounds_, cancellation_, output_, lines);
       loop_.stop();
     };
     loop_.restart();

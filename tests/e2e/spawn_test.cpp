@@ -1,0 +1,249 @@
+// A process per request, end to end: answers, every way a program can go wrong, and nothing left behind.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <thread>
+
+#include "tests/support/gateway_process.hpp"
+#include "tests/support/guests.hpp"
+#include "tests/support/http_client.hpp"
+#include "tests/support/process_figures.hpp"
+
+namespace tollgate::testing {
+namespace {
+
+using ::testing::HasSubstr;
+
+std::string spawn_route(const std::string& path, const std::string& argv, const std::string& more = "abi = \"stdio\"") {
+  return "[[route]]\npath = \"" + path + "\"\nspawn = [" + argv + "]\n" + more + "\n";
+}
+
+std::string shell(const std::string& path, const std::string& script, const std::string& more = "abi = \"stdio\"") {
+  return spawn_route(path, "\"sh\", \"-c\", '''" + script + "'''", more);
+}
+
+// Processes that were started with `mark` among their arguments.
+int processes_with(const std::string& mark) {
+  int count = 0;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+    std::ifstream file(entry.path() / "cmdline", std::ios::binary);
+    const std::string line{std::istreambuf_iterator<char>(file), {}};
+    if (line.find(mark) != std::string::npos && line.find("sleep") != std::string::npos) ++count;
+  }
+  return count;
+}
+
+bool all_gone(const std::string& mark) {
+  for (int i = 0; i < 100 && processes_with(mark) > 0; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  return processes_with(mark) == 0;
+}
+
+pid_t child_named(pid_t parent, const std::string& argument) {
+  std::ifstream list("/proc/" + std::to_string(parent) + "/task/" + std::to_string(parent) + "/children");
+  for (pid_t pid = 0; list >> pid;) {
+    std::ifstream file("/proc/" + std::to_string(pid) + "/cmdline", std::ios::binary);
+    const std::string line{std::istreambuf_iterator<char>(file), {}};
+    if (line.find(argument) != std::string::npos) return pid;
+  }
+  return -1;
+}
+
+const std::string mixed_routes =
+    spawn_route("/cat", "\"cat\"") + shell("/exit", "echo no >&2; exit 3") + shell("/trap", "kill -SEGV $$") +
+    shell("/nothing", "exit 0") + shell("/garbage", "head -c 3000 /dev/urandom", "") +
+    spawn_route("/flood", "\"head\", \"-c\", \"1G\", \"/dev/zero\"") +
+    shell("/never", "trap '' TERM; (setsid sleep 7777.1 &); sleep 7777.1",
+          "abi = \"stdio\"\nlimits = { deadline = \"150ms\" }") +
+    shell("/grandchild", "(setsid sleep 7777.2 &); echo done");
+
+TEST(Spawn, answers_by_stdio_with_the_body_on_stdin) {
+  const auto gateway = GatewayProcess::with_config(one_worker + spawn_route("/cat", "\"cat\""));
+  EXPECT_EQ(request(gateway.port(), "POST", "/cat", "body").body, "body");
+  const std::string large(1'000'000, 'x');
+  EXPECT_EQ(request(gateway.port(), "POST", "/cat", large).body, large);
+}
+
+TEST(Spawn, answers_by_cgi_with_the_request_in_the_environment_and_no_query_words) {
+  const auto gateway = GatewayProcess::with_config(
+      one_worker +
+      shell("/cgi/*", R"(printf 'Status: 201\nX-Own: yes\n\n'; echo "$REQUEST_METHOD $PATH_INFO $QUERY_STRING $MODE $# $HOME")",
+            "env = { MODE = \"m\" }"));
+  const Response response = get(gateway.port(), "/cgi/a?word");
+  EXPECT_EQ(response.status, 201);
+  EXPECT_EQ(response.field("x-own"), "yes");
+  EXPECT_EQ(response.body, "GET /a word m 0 \n");
+}
+
+TEST(Spawn, transforms_what_another_backend_says) {
+  const auto gateway = GatewayProcess::with_config(
+      one_worker +
+      "[[route]]\npath = \"/\"\nnative = \"hello\"\ntransform = { spawn = [\"sed\", \"s/^/wasm:/\"] }\n");
+  EXPECT_EQ(get(gateway.port(), "/").body, "wasm:hello");
+}
+
+TEST(Spawn, each_bad_program_has_its_status_and_the_next_request_is_right) {
+  const auto gateway = GatewayProcess::with_config(one_worker + "access_log = \"stderr\"\n" + mixed_routes);
+  const auto fails = [&](const std::string& path, int status, const std::string& reason) {
+    const Response response = get(gateway.port(), path);
+    EXPECT_EQ(response.status, status) << path;
+    EXPECT_EQ(response.field("x-tollgate-error"), reason) << path;
+    EXPECT_EQ(request(gateway.port(), "POST", "/cat", "next").body, "next") << path;
+  };
+  fails("/exit", 500, "exit");
+  fails("/trap", 500, "trap");
+  fails("/garbage", 502, "response");
+  fails("/flood", 502, "output");
+  fails("/never", 504, "deadline");
+  EXPECT_EQ(get(gateway.port(), "/nothing").body, "");
+  EXPECT_EQ(get(gateway.port(), "/grandchild").body, "done\n");
+  EXPECT_TRUE(all_gone("7777.1"));
+  EXPECT_TRUE(all_gone("7777.2"));
+  EXPECT_TRUE(gateway.wait_for_log("ended with exit code 3"));
+  EXPECT_TRUE(gateway.wait_for_log("raise the route's limit `output`"));
+}
+
+TEST(Spawn, a_program_that_vanishes_or_cannot_be_executed_is_502_with_cause_and_remedy) {
+  const TempDir folder;
+  ASSERT_EQ(chmod(folder.path().c_str(), 0755), 0);
+  const std::string program = folder.write("program", "#!/bin/sh\necho here\n");
+  ASSERT_EQ(chmod(program.c_str(), 0755), 0);
+  const auto gateway = GatewayProcess::with_config(one_worker + "access_log = \"stderr\"\n" +
+                                                   spawn_route("/p", "\"" + program + "\""));
+  EXPECT_EQ(get(gateway.port(), "/p").body, "here\n");
+  ASSERT_EQ(chmod(program.c_str(), 0644), 0);
+  EXPECT_EQ(get(gateway.port(), "/p").field("x-tollgate-error"), "spawn");
+  EXPECT_TRUE(gateway.wait_for_log("cannot be started: Permission denied"));
+  std::filesystem::remove(program);
+  EXPECT_EQ(get(gateway.port(), "/p").status, 502);
+  EXPECT_TRUE(gateway.wait_for_log("cannot be started: No such file or directory"));
+}
+
+TEST(Spawn, a_program_that_is_not_there_or_not_executable_fails_the_load) {
+  const TempDir folder;
+  const std::string plain = folder.write("plain", "text");
+  for (const std::string& name : {std::string("no-such-program"), std::string("/no/such/program"), plain}) {
+    const std::string file = folder.write("t.toml", one_worker + spawn_route("/", "\"" + name + "\""));
+    const Exit exit = run_tollgate({"serve", "--config", file});
+    EXPECT_EQ(exit.code, 1);
+    EXPECT_THAT(exit.err, HasSubstr("spawn: found \"" + name + "\", expected a program"));
+  }
+}
+
+TEST(Spawn, a_client_that_goes_away_takes_the_program_with_it) {
+  const auto gateway = GatewayProcess::with_config(one_worker + shell("/sleep", "sleep 7777.3"));
+  {
+    Connection connection(gateway.port());
+    connection.send("GET /sleep HTTP/1.1\r\nHost: a\r\n\r\n");
+    for (int i = 0; i < 100 && processes_with("7777.3") == 0; ++i)
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    EXPECT_GT(processes_with("7777.3"), 0);
+  }
+  EXPECT_TRUE(all_gone("7777.3"));
+}
+
+TEST(Spawn, beyond_concurrent_and_queue_is_503) {
+  const auto gateway = GatewayProcess::with_config(
+      one_worker + shell("/slow", "sleep 1", "abi = \"stdio\"\nlimits = { concurrent = 1, queue = 0 }"));
+  Connection first(gateway.port());
+  first.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n");
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  EXPECT_EQ(get(gateway.port(), "/slow").field("x-tollgate-error"), "capacity");
+  EXPECT_EQ(first.read_response().status, 200);
+}
+
+TEST(Spawn, a_spawner_that_dies_is_replaced) {
+  const auto gateway = GatewayProcess::with_config(one_worker + spawn_route("/cat", "\"cat\""));
+  const pid_t spawner = child_named(gateway.pid(), "spawner");
+  ASSERT_GT(spawner, 0);
+  kill(spawner, SIGKILL);
+  EXPECT_TRUE(gateway.wait_for_log("starting another"));
+  int status = 0;
+  for (int i = 0; i < 100 && status != 200; ++i) {
+    status = request(gateway.port(), "POST", "/cat", "x").status;
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  EXPECT_EQ(status, 200);
+}
+
+TEST(Spawn, the_spawner_has_the_workers_rights_and_ends_with_it) {
+  auto gateway = GatewayProcess::with_config(one_worker + spawn_route("/cat", "\"cat\""));
+  const pid_t spawner = child_named(gateway.pid(), "spawner");
+  ASSERT_GT(spawner, 0);
+  EXPECT_EQ(status_value(spawner, "NoNewPrivs"), "1");
+  if (geteuid() == 0) {
+    EXPECT_EQ(status_value(spawner, "Uid"), "65534\t65534\t65534\t65534");
+  }
+  EXPECT_TRUE(limit_row(spawner, "Max core file size").starts_with("0 "));
+  gateway.signal(SIGTERM);
+  EXPECT_EQ(gateway.wait().code, 0);
+  EXPECT_TRUE(has_ended(spawner));
+}
+
+TEST(Spawn, thousands_of_mixed_requests_leave_everything_as_it_was) {
+  const auto gateway = GatewayProcess::with_config(one_worker + mixed_routes);
+  const std::string paths[] = {"/cat", "/exit", "/trap", "/nothing", "/garbage", "/grandchild"};
+  const auto some = [&](int count) {
+    for (int i = 0; i < count; ++i) get(gateway.port(), i % 100 == 99 ? "/never" : paths[i % 6]);
+  };
+  some(200);
+  const pid_t spawner = child_named(gateway.pid(), "spawner");
+  const ProcessFigures worker_before = figures_of(gateway.worker_pids().at(0));
+  const ProcessFigures spawner_before = figures_of(spawner);
+  some(2000);
+  const ProcessFigures worker_after = figures_of(gateway.worker_pids().at(0));
+  const ProcessFigures spawner_after = figures_of(spawner);
+  EXPECT_EQ(worker_after.descriptors, worker_before.descriptors);
+  EXPECT_EQ(spawner_after.descriptors, spawner_before.descriptors);
+  EXPECT_LT(worker_after.private_kib, worker_before.private_kib + 1024);
+  EXPECT_LT(spawner_after.private_kib, spawner_before.private_kib + 1024);
+  EXPECT_TRUE(all_gone("7777."));
+  EXPECT_EQ(child_named(spawner, ""), -1);
+}
+
+struct Engine {
+  const char* runtime;
+  const char* mode;
+};
+
+class EngineCommand : public ::testing::TestWithParam<Engine> {};
+
+TEST_P(EngineCommand, runs_a_module_as_handler_by_cgi_and_as_transform) {
+  const std::string lines = std::string("runtime = \"") + GetParam().runtime + "\"\nmode = \"" + GetParam().mode +
+                            "\"\nlimits = { cpu = \"10s\", deadline = \"10s\" }\n";
+  const Exit doctor = run_tollgate({"doctor"});
+  const std::size_t row = doctor.out.find(std::string("  ") + GetParam().runtime + " ");
+  ASSERT_NE(row, std::string::npos) << doctor.out;
+  if (doctor.out.substr(row, 60).find("not found") != std::string::npos) GTEST_SKIP() << GetParam().runtime << " is not installed";
+  const auto gateway = GatewayProcess::with_config(
+      one_worker + wasm_route("/cgi/*", "hello_cgi_c", "env = { MODE = \"m m\" }\n" + lines) + "[[route]]\npath = \"/\"\nnative = \"hello\"\n" +
+      "transform = \"" + guest("gateway_wasm_c") + "\"\n" + lines + wasm_route("/trap", "bad/unreachable", lines));
+  EXPECT_EQ(get(gateway.port(), "/").body, "wasm:hello");
+  const Response cgi = request(gateway.port(), "POST", "/cgi/x?a=b", "body");
+  EXPECT_EQ(cgi.status, 200);
+  EXPECT_THAT(cgi.body, HasSubstr("MODE=m m"));
+  EXPECT_THAT(cgi.body, HasSubstr("QUERY_STRING=a=b"));
+  EXPECT_THAT(cgi.body, HasSubstr("body"));
+  EXPECT_EQ(get(gateway.port(), "/trap").status, 500);
+}
+
+INSTANTIATE_TEST_SUITE_P(Spawn, EngineCommand,
+                         ::testing::Values(Engine{"wasmtime", "aot"}, Engine{"wasmtime", "jit"}, Engine{"wasmedge", "aot"},
+                                           Engine{"wasmedge", "jit"}, Engine{"wasmedge", "interpreter"}),
+                         [](const auto& entry) { return std::string(entry.param.runtime) + "_" + entry.param.mode; });
+
+TEST(EngineCommandLine, a_module_for_another_engine_fails_the_load) {
+  const TempDir folder;
+  folder.write("a.wasm", "\x7f" "ELF not wasm");
+  const std::string file = folder.write("t.toml", one_worker + "runtime = \"wasmtime\"\n[[route]]\npath = \"/\"\nwasm = \"a.wasm\"\n");
+  const Exit exit = run_tollgate({"serve", "--config", file});
+  EXPECT_EQ(exit.code, 1);
+  EXPECT_FALSE(exit.err.empty());
+}
+
+}  // namespace
+}  // namespace tollgate::testing
