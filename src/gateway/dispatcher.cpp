@@ -28,7 +28,7 @@ bool is_unanswerable(const http::Reason& reason) {
 
 }  // namespace
 
-// Not a coroutine: what can be answered at once costs one frame, not two.
+// Not a coroutine: a fixed answer costs none, what else can be answered at once costs one frame, not two.
 Task<> Dispatcher::handle(http::Exchange& exchange) {
   using Kind = RouteTable::Match::Kind;
   const http::Request& request = exchange.request;
@@ -40,7 +40,7 @@ Task<> Dispatcher::handle(http::Exchange& exchange) {
       return answer_without_backend(exchange, table_, &route, *reason);
     }
     exchange.body.limit(route.route->limits.body_bytes);
-    if (route.fixed_response != nullptr) return answer_fixed(exchange, table_, route);
+    if (route.fixed_response != nullptr) return answer_fixed(exchange, route);
     return answer_by_backend(exchange, table_, route, match.matched_prefix);
   }
   if (request.method == http::Method::options &&
@@ -63,8 +63,16 @@ const http::Reason* Dispatcher::why_not_served(const http::Request& request, con
   return nullptr;
 }
 
-Task<> Dispatcher::answer_fixed(http::Exchange& exchange, [[maybe_unused]] TableLease lease,
-                                const LoadedRoute& route) {
+Task<> Dispatcher::answer_fixed(http::Exchange& exchange, const LoadedRoute& route) {
+  const FixedResponse& fixed = *route.fixed_response;
+  const auto sent = exchange.response.try_send(fixed.head, fixed.body);
+  if (!sent) return send_fixed(exchange, table_, route);
+  record(exchange, {&route, *sent ? nullptr : sent->error(), nullptr});
+  return {};
+}
+
+Task<> Dispatcher::send_fixed(http::Exchange& exchange, [[maybe_unused]] TableLease lease,
+                              const LoadedRoute& route) {
   const FixedResponse& fixed = *route.fixed_response;
   const auto sent = co_await exchange.response.send(fixed.head, fixed.body);
   record(exchange, {&route, sent ? nullptr : sent.error(), nullptr});
@@ -93,10 +101,45 @@ Task<> Dispatcher::answer_without_backend(http::Exchange& exchange, TableLease l
   record(exchange, {route, sent ? &reason : sent.error(), nullptr});
 }
 
+// The deadline ends the wait for an answer, which begins with the last bytes of the request: neither an
+// upload nor an answer that is under way, for those are bounded by the waits for their bytes and by the
+// limits of their source.
+class Dispatcher::AnswerDeadline {
+ public:
+  AnswerDeadline(TimerWheel& wheel, http::Exchange& exchange, SteadyTime::duration limit)
+      : wheel_(wheel), exchange_(exchange), limit_(limit), deadline_(expired, this) {
+    wheel_.arm(deadline_, exchange_.received + limit_);
+  }
+
+ private:
+  static void expired(void* self) { static_cast<AnswerDeadline*>(self)->look(); }
+  void look() {
+    if (exchange_.response.started()) return;
+    const SteadyTime due = exchange_.body.last_arrival() + limit_;
+    if (due > std::chrono::steady_clock::now()) {
+      wheel_.arm(deadline_, due);
+    } else {
+      exchange_.cancellation.cancel(reasons::deadline);
+    }
+  }
+
+  TimerWheel& wheel_;
+  http::Exchange& exchange_;
+  SteadyTime::duration limit_;
+  TimerWheel::Deadline deadline_;
+};
+
 Task<> Dispatcher::answer_by_backend(http::Exchange& exchange, [[maybe_unused]] TableLease lease,
                                      const LoadedRoute& route, std::string_view matched_prefix) {
   RequestContext context{.exchange = exchange, .route = *route.route, .matched_prefix = matched_prefix};
-  co_await serve_until_deadline(context, *route.backend);
+  try {
+    const AnswerDeadline deadline(services_.wheel, exchange, context.route.limits.deadline);
+    co_await route.backend->serve(context);
+  } catch (const std::exception& error) {
+    context.reason = &http::reasons::internal;
+    context.detail = error.what();
+    if (exchange.response.started()) exchange.response.abort();
+  }
   // A cancelled backend may see only what the cancellation did to it.
   if (const http::Reason* cause = exchange.cancellation.cause();
       cause != nullptr && !exchange.response.started()) {
@@ -114,46 +157,6 @@ Task<> Dispatcher::answer_by_backend(http::Exchange& exchange, [[maybe_unused]] 
     }
   }
   record(exchange, {&route, context.reason, &context});
-}
-
-// The deadline ends the wait for an answer, which begins with the last bytes of the request: neither an upload nor an
-// answer that is under way, for those are bounded by the waits for their bytes and by the limits of their source.
-class Dispatcher::AnswerDeadline {
- public:
-  AnswerDeadline(TimerWheel& wheel, http::Exchange& exchange, SteadyTime::duration limit)
-      : wheel_(wheel), exchange_(exchange), limit_(limit), deadline_(expired, this) {
-    wheel_.arm(deadline_, exchange_.received + limit_);
-  }
-
- private:
-  static void expired(void* self) {
-    static_cast<AnswerDeadline*>(self)->look();
-  }
-  void look() {
-    if (exchange_.response.started()) return;
-    const SteadyTime due = exchange_.body.last_arrival() + limit_;
-    if (due > std::chrono::steady_clock::now()) {
-      wheel_.arm(deadline_, due);
-    } else {
-      exchange_.cancellation.cancel(reasons::deadline);
-    }
-  }
-
-  TimerWheel& wheel_;
-  http::Exchange& exchange_;
-  SteadyTime::duration limit_;
-  TimerWheel::Deadline deadline_;
-};
-
-Task<> Dispatcher::serve_until_deadline(RequestContext& context, Backend& backend) {
-  const AnswerDeadline deadline(services_.wheel, context.exchange, context.route.limits.deadline);
-  try {
-    co_await backend.serve(context);
-  } catch (const std::exception& error) {
-    context.reason = &http::reasons::internal;
-    context.detail = error.what();
-    if (context.exchange.response.started()) context.exchange.response.abort();
-  }
 }
 
 void Dispatcher::record(const http::Exchange& exchange, const Ended& ended) {

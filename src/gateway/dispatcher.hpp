@@ -32,13 +32,13 @@ class Dispatcher final : public http::Handler {
     const RequestContext* context = nullptr;
   };
 
-  Task<> answer_fixed(http::Exchange& exchange, TableLease lease, const LoadedRoute& route);
+  Task<> answer_fixed(http::Exchange& exchange, const LoadedRoute& route);
+  Task<> send_fixed(http::Exchange& exchange, TableLease lease, const LoadedRoute& route);
   Task<> answer_by_backend(http::Exchange& exchange, TableLease lease, const LoadedRoute& route,
                            std::string_view matched_prefix);
   Task<> answer_without_backend(http::Exchange& exchange, TableLease lease, const LoadedRoute* route,
                                 const http::Reason& reason);
   Task<> answer_options(http::Exchange& exchange, TableLease lease);
-  Task<> serve_until_deadline(RequestContext& context, Backend& backend);
 
   const http::Reason* why_not_served(const http::Request& request, const LoadedRoute& route) const;
   void record(const http::Exchange& exchange, const Ended& ended);

@@ -86,6 +86,10 @@ class ResponseWriter {
   // A whole response: head and body leave in one gathered write, Content-Length is computed.
   virtual Task<Result> send(const ResponseHead& head, std::string_view body) = 0;
 
+  // send() without a coroutine, which would cost as much as writing the head. nullopt: it did not go all the
+  // way at once; the next call must be send() with the same arguments, which does what is left.
+  virtual std::optional<Result> try_send(const ResponseHead&, std::string_view) { return std::nullopt; }
+
   // A response in pieces: start, any number of writes, finish. `length` nullopt means chunked (or, for
   // HTTP/1.0, close at the end). write() returns when the piece has been handed to the kernel: that is the
   // back-pressure.
@@ -134,7 +138,8 @@ class Handler {
  public:
   virtual ~Handler() = default;
 
-  // Must have sent a response, or aborted it, when it returns.
+  // Must have sent a response, or aborted it, when the task ends. An empty task (`valid()` is false) says
+  // that this is so already: what can be answered at once needs no coroutine.
   virtual Task<> handle(Exchange& exchange) = 0;
 
   // A request that never became an exchange, or whose connection failed: for the log and the metrics.

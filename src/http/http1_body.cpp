@@ -116,19 +116,19 @@ bool Http1Body::reusable() const {
   return !awaiting_continue_ && unread <= shared_.limits.unread_body_bytes_max;
 }
 
-Task<bool> Http1Body::finish() {
-  bool at_next = reusable();
-  if (at_next && !done_) {
-    limit(given_ + shared_.limits.unread_body_bytes_max + stream_.input().unread().size());
-    for (;;) {
-      const Piece piece = co_await read();
-      at_next = piece.has_value();
-      if (!at_next || piece->empty()) break;
-    }
+Task<> Http1Body::read_rest() {
+  limit(given_ + shared_.limits.unread_body_bytes_max + stream_.input().unread().size());
+  for (;;) {
+    const Piece piece = co_await read();
+    if (!piece || piece->empty()) co_return;
   }
+}
+
+bool Http1Body::finish() {
+  const bool at_next = done_ && reusable();
   if (!next_request_.empty()) stream_.input().assign(next_request_);
-  shared_.give_back(std::move(buffer_));
-  co_return at_next;
+  if (buffer_) shared_.give_back(std::move(buffer_));
+  return at_next;
 }
 
 }  // namespace tollgate::http

@@ -35,9 +35,13 @@ class Http1Body final : public BodyReader {
     if (!done_ && error_ == nullptr) error_ = &reasons::client_gone;
   }
 
-  // Reads the rest away. True when the connection then stands at the next request, whose first bytes, if they
+  // Something is left that read_rest() should read away.
+  bool has_rest() const { return !done_ && reusable(); }
+  Task<> read_rest();
+
+  // The end of the exchange. True when the connection stands at the next request, whose first bytes, if they
   // came with the body, are in the input.
-  Task<bool> finish();
+  bool finish();
 
  private:
   bool over_limit();

@@ -32,22 +32,51 @@ Task<> Http1Connection::run(std::unique_ptr<Http1Connection> connection) {
 
 Task<> Http1Connection::serve() {
   for (;;) {
-    parser_.reset();
-    const Next next = co_await read_head();
+    Next next = begin_head();
+    while (next == Next::more) {
+      stream_.input().make_space();
+      const std::span<char> space = stream_.input().space();
+      const asio::mutable_buffer buffer(space.data(), space.size());
+      const auto [error, size] = co_await stream_.socket().async_read_some(buffer, use_task_tuple);
+      next = on_head_bytes(error, size);
+    }
     if (next == Next::refused) {
       co_await refuse(*parser_.why().reason, parser_.why().what, parser_.refused_request_id());
     }
     const std::string_view nothing;
     if (next == Next::timed_out) co_await refuse(reasons::request_timeout, nothing, nothing);
     if (next != Next::request) co_return;
-    const bool keep = co_await answer();
-    if (!keep) co_return;
+
+    Exchange exchange = begin_exchange();
+    const bool wanted = parser_.keep_alive() && !closing_;
+    response_.begin(exchange,
+                    wanted ? Http1Response::ClientWants::keep_alive : Http1Response::ClientWants::close);
+    try {
+      Task<> answer = shared_.handler.handle(exchange);
+      if (answer.valid()) co_await std::move(answer);
+    } catch (...) {  // out of memory, or a defect: this exchange's end, not the worker's
+    }
+    if (!response_.complete()) co_await settle(exchange);
+    watch_.stop();
+
+    if (!response_.keeps_connection()) body_.abandon();
+    if (body_.has_rest()) co_await body_.read_rest();
+    const bool at_next = body_.finish();
+    if (!at_next || !response_.keeps_connection()) {
+      if (response_.complete() && closes_over_unread())
+        co_await stream_.linger(shared_.limits.linger_bytes_max);
+      co_return;
+    }
+    if (++answered_in_turn_ % shared_.limits.pipelined_turn_max == 0) {
+      co_await asio::post(stream_.executor(), use_task);
+    }
   }
 }
 
-// Reads until a head is complete. The usual one is there in one piece, so that one read and no deadline but
-// the idle one is all it takes.
-Task<Http1Connection::Next> Http1Connection::read_head() {
+// The usual head is there in one piece, so that one read and no deadline but the idle one is all it takes.
+// `more`: a wait has begun.
+Http1Connection::Next Http1Connection::begin_head() {
+  parser_.reset();
   InputBuffer& input = stream_.input();
   if (input.unread().empty()) {
     input.shrink();
@@ -56,36 +85,39 @@ Task<Http1Connection::Next> Http1Connection::read_head() {
     const bool was_last = !first && (closing_ || shared_.draining);
     if (first || was_last) {
       const bool received = receive_now();
-      if (was_last && !received) co_return Next::closed;
+      if (was_last && !received) return Next::closed;
     }
   }
-  auto progress = RequestParser::Progress::incomplete;
-  if (!input.unread().empty()) progress = parser_.parse_head(input.unread());
-  if (progress == RequestParser::Progress::incomplete) begin_head_wait();
-  while (progress == RequestParser::Progress::incomplete) {
-    input.make_space();
-    const std::span<char> space = input.space();
-    const asio::mutable_buffer buffer(space.data(), space.size());
-    const auto [error, size] = co_await stream_.socket().async_read_some(buffer, use_task_tuple);
-    const bool first_bytes = input.unread().empty();
-    const bool closed_while_idle = error && closing_ && waiting_idle_ && stream_.expired() == Phase::none;
-    if (!error) {
-      input.append(size);
-    } else if (!closed_while_idle || !receive_now()) {
-      const bool late = stream_.expired() == Phase::head && !first_bytes;
-      leave_idle();
-      stream_.end_wait();
-      co_return late ? Next::timed_out : Next::closed;
-    }
-    if (first_bytes) leave_idle();
-    progress = parser_.parse_head(input.unread());
-    if (progress == RequestParser::Progress::incomplete && stream_.waiting_in() == Phase::idle) {
-      stream_.begin_wait(Phase::head);
-    }
-  }
+  const Next next = input.unread().empty() ? Next::more : parse_head();
+  if (next == Next::more) begin_head_wait();
+  return next;
+}
+
+Http1Connection::Next Http1Connection::parse_head() {
+  const RequestParser::Progress progress = parser_.parse_head(stream_.input().unread());
+  if (progress == RequestParser::Progress::incomplete) return Next::more;
   stream_.end_wait();
   received_ = std::chrono::steady_clock::now();
-  co_return progress == RequestParser::Progress::complete ? Next::request : Next::refused;
+  return progress == RequestParser::Progress::complete ? Next::request : Next::refused;
+}
+
+// A read of begin_head's wait has ended.
+Http1Connection::Next Http1Connection::on_head_bytes(const error_code& error, std::size_t size) {
+  InputBuffer& input = stream_.input();
+  const bool first_bytes = input.unread().empty();
+  const bool closed_while_idle = error && closing_ && waiting_idle_ && stream_.expired() == Phase::none;
+  if (!error) {
+    input.append(size);
+  } else if (!closed_while_idle || !receive_now()) {
+    const bool late = stream_.expired() == Phase::head && !first_bytes;
+    leave_idle();
+    stream_.end_wait();
+    return late ? Next::timed_out : Next::closed;
+  }
+  if (first_bytes) leave_idle();
+  const Next next = parse_head();
+  if (next == Next::more && stream_.waiting_in() == Phase::idle) stream_.begin_wait(Phase::head);
+  return next;
 }
 
 void Http1Connection::begin_head_wait() {
@@ -112,8 +144,7 @@ bool Http1Connection::receive_now() {
   return true;
 }
 
-// One exchange. True when the connection stands at the next request.
-Task<bool> Http1Connection::answer() {
+Exchange Http1Connection::begin_exchange() {
   ++shared_.counters.requests;
   stream_.input().consume(parser_.head_bytes());
   body_.begin();
@@ -123,57 +154,36 @@ Task<bool> Http1Connection::answer() {
   if (request_id.empty()) request_id = shared_.request_ids.next();
   request_id.copy(request_id_.data(), request_id_.size());
 
-  Exchange exchange{.request = parser_.request(),
-                    .body = body_,
-                    .response = response_,
-                    .cancellation = cancellation_,
-                    .remote_address = remote_.address(),
-                    .remote_port = remote_.port(),
-                    .local_address = local_.address(),
-                    .local_port = local_.port(),
-                    .received = received_,
-                    .request_id = {request_id_.data(), request_id.size()},
-                    .extra_fields = {},
-                    .client_watch = watch_};
-  const bool wanted = parser_.keep_alive() && !closing_;
-  response_.begin(exchange,
-                  wanted ? Http1Response::ClientWants::keep_alive : Http1Response::ClientWants::close);
-  co_await handle(exchange);
-  watch_.stop();
-
-  if (!response_.keeps_connection()) body_.abandon();
-  const bool at_next = co_await body_.finish();
-  if (at_next && response_.keeps_connection()) {
-    if (++answered_in_turn_ % shared_.limits.pipelined_turn_max == 0) {
-      co_await asio::post(stream_.executor(), use_task);
-    }
-    co_return true;
-  }
-  // Closing over unread bytes would reset the connection and the answer with it. A client that asked for the
-  // close has sent nothing more.
-  const bool unread =
-      !body_.reusable() || !stream_.input().unread().empty() || (wanted && unread_in_socket());
-  if (response_.complete() && unread) co_await stream_.linger(shared_.limits.linger_bytes_max);
-  co_return false;
+  return {.request = parser_.request(),
+          .body = body_,
+          .response = response_,
+          .cancellation = cancellation_,
+          .remote_address = remote_.address(),
+          .remote_port = remote_.port(),
+          .local_address = local_.address(),
+          .local_port = local_.port(),
+          .received = received_,
+          .request_id = {request_id_.data(), request_id.size()},
+          .extra_fields = {},
+          .client_watch = watch_};
 }
 
-Task<> Http1Connection::handle(Exchange& exchange) {
-  bool threw = false;
-  try {
-    co_await shared_.handler.handle(exchange);
-  } catch (...) {  // out of memory, or a defect: this exchange's end, not the worker's
-    threw = true;
-  }
-  if (!response_.started() && cancellation_.cause() == nullptr) {
-    exchange.extra_fields = {};
-    const auto sent = co_await send_error(exchange, reasons::internal);
-    static_cast<void>(sent);
-  } else if (!response_.complete() || threw) {
+// The handler has ended without a complete response.
+Task<> Http1Connection::settle(Exchange& exchange) {
+  if (response_.started() || cancellation_.cause() != nullptr) {
     response_.abort();
+    co_return;
   }
+  exchange.extra_fields = {};
+  const auto sent = co_await send_error(exchange, reasons::internal);
+  static_cast<void>(sent);
 }
 
-bool Http1Connection::unread_in_socket() {
+// Closing over unread bytes would reset the connection and the answer with it. A client that asked for the
+// close has sent nothing more.
+bool Http1Connection::closes_over_unread() {
+  if (!body_.reusable() || !stream_.input().unread().empty()) return true;
+  if (!parser_.keep_alive() || closing_) return false;
   int pending = 0;
   return ::ioctl(stream_.fd(), FIONREAD, &pending) == 0 && pending > 0;
 }

@@ -1,5 +1,6 @@
 // One client connection speaking HTTP/1.1 (RFC 9112): one coroutine from accept to close, that reads a head,
-// has the handler answer it, and reads the next.
+// has the handler answer it, and reads the next. The usual request (its head arrives in one piece, its answer
+// leaves at once) needs no other coroutine.
 //
 // Every end of a connection is one of: the client closed, either side said `Connection: close`, a phase ran
 // out of time, a head was refused (answered, then read on a little so that the answer arrives), a response
@@ -53,18 +54,20 @@ class Http1Connection final : public OpenHook, public IdleHook {
   void cut();
 
  private:
-  enum class Next : std::uint8_t { request, refused, timed_out, closed };
+  enum class Next : std::uint8_t { more, request, refused, timed_out, closed };
 
   Task<> serve();
-  Task<Next> read_head();
-  Task<bool> answer();
-  Task<> handle(Exchange& exchange);
+  Next begin_head();
+  Next parse_head();
+  Next on_head_bytes(const error_code& error, std::size_t size);
+  Exchange begin_exchange();
+  Task<> settle(Exchange& exchange);
   Task<> refuse(const Reason& reason, std::string_view detail, std::string_view request_id);
   void begin_head_wait();
   void leave_idle();
   bool receive_now();
   bool answered_any() const { return received_ != SteadyTime{}; }
-  bool unread_in_socket();
+  bool closes_over_unread();
 
   ServerShared& shared_;
   ConnectionOwner& owner_;

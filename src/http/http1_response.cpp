@@ -1,7 +1,5 @@
 #include "http/http1_response.hpp"
 
-#include <array>
-
 namespace tollgate::http {
 namespace {
 
@@ -49,23 +47,38 @@ Task<Result> Http1Response::inform(const ResponseHead& head) {
   co_return co_await put(pieces);
 }
 
-Task<Result> Http1Response::send(const ResponseHead& head, std::string_view body) {
-  if (state_ != State::nothing) co_return unexpected(&reasons::internal);
+// A small body lies behind its head in the shared scratch.
+std::span<iovec> Http1Response::whole(const ResponseHead& head, std::string_view body) {
+  if (bodiless(head.status)) body = {};
+  pieces_ = {piece_of(shared_.head), piece_of(body)};
+  return std::span(pieces_).first(body.size() <= copied_body_bytes_max ? 1 : 2);
+}
+
+std::optional<Result> Http1Response::try_send(const ResponseHead& head, std::string_view body) {
+  if (state_ != State::nothing) return unexpected(&reasons::internal);
   const bool framed = !status_has_no_body(head.status);
   write_head(head, {framed ? BodyFraming::Kind::length : BodyFraming::Kind::none, body.size()});
   if (bodiless(head.status)) body = {};
-  state_ = State::complete;
   body_bytes_ = body.size();
-  const bool copied = body.size() <= copied_body_bytes_max;
-  if (copied) shared_.head.append(body);
-  iovec pieces[] = {piece_of(shared_.head), piece_of(body)};
-  const std::span used(pieces, copied ? 1 : 2);
-  const std::ptrdiff_t taken = stream_.try_write(used);
-  if (taken == static_cast<std::ptrdiff_t>(shared_.head.size() + (copied ? 0 : body.size())))
-    co_return Result{};
-  if (taken >= 0) co_return co_await put_rest(used, static_cast<std::size_t>(taken));
-  state_ = State::failed;
-  co_return unexpected(&reasons::client_gone);
+  const std::size_t size = shared_.head.size() + body.size();
+  if (body.size() <= copied_body_bytes_max) shared_.head.append(body);
+  const std::ptrdiff_t taken = stream_.try_write(whole(head, body));
+  if (taken < 0) {
+    state_ = State::failed;
+    return unexpected(&reasons::client_gone);
+  }
+  taken_ = static_cast<std::size_t>(taken);
+  state_ = taken_ == size ? State::complete : State::sending;
+  return state_ == State::complete ? std::optional(Result{}) : std::nullopt;
+}
+
+Task<Result> Http1Response::send(const ResponseHead& head, std::string_view body) {
+  if (state_ != State::sending) {
+    const std::optional<Result> sent = try_send(head, body);
+    if (sent) co_return *sent;
+  }
+  state_ = State::complete;
+  co_return co_await put_rest(whole(head, body), taken_);
 }
 
 Task<Result> Http1Response::start(const ResponseHead& head, std::optional<std::uint64_t> length) {

@@ -2,6 +2,8 @@
 // does not take at once is waited for, and that is the back-pressure.
 #pragma once
 
+#include <array>
+
 #include "http/exchange.hpp"
 #include "http/http1_body.hpp"
 #include "http/http1_stream.hpp"
@@ -20,6 +22,7 @@ class Http1Response final : public ResponseWriter {
 
   Task<Result> inform(const ResponseHead& head) override;
   Task<Result> send(const ResponseHead& head, std::string_view body) override;
+  std::optional<Result> try_send(const ResponseHead& head, std::string_view body) override;
   Task<Result> start(const ResponseHead& head, std::optional<std::uint64_t> length) override;
   Task<Result> write(std::string_view piece) override;
   Task<Result> finish(const Fields* trailers) override;
@@ -34,10 +37,11 @@ class Http1Response final : public ResponseWriter {
   bool complete() const { return state_ == State::complete; }
 
  private:
-  enum class State : std::uint8_t { nothing, streaming, complete, failed };
+  enum class State : std::uint8_t { nothing, sending, streaming, complete, failed };
 
   bool bodiless(int status) const;
   void write_head(const ResponseHead& head, const BodyFraming& framing);
+  std::span<iovec> whole(const ResponseHead& head, std::string_view body);
   Task<Result> put(std::span<iovec> pieces);
   Task<Result> put_rest(std::span<iovec> pieces, std::size_t taken);
 
@@ -52,7 +56,9 @@ class Http1Response final : public ResponseWriter {
   bool send_body_ = true;
   int status_ = 0;
   std::uint64_t body_bytes_ = 0;
-  std::string rest_;  // of a head or chunk line the kernel did not take at once
+  std::array<iovec, 2> pieces_{};  // of a whole response
+  std::size_t taken_ = 0;          // of them by try_send, while sending
+  std::string rest_;               // of a head or chunk line the kernel did not take at once
 };
 
 }  // namespace tollgate::http

@@ -20,16 +20,19 @@ TcpSocket& Http1Stream::socket() {
 void Http1Stream::Wait::begin(Phase waiting_phase) {
   phase = waiting_phase;
   expired = Phase::none;
-  stream.shared_.wheel.arm_after(deadline, stream.shared_.timeout(phase));
+  until = std::chrono::steady_clock::now() + stream.shared_.timeout(phase);
+  if (!deadline.armed() || until < armed_at) arm();
 }
 
-void Http1Stream::Wait::end() {
-  phase = Phase::none;
-  deadline.disarm();
+void Http1Stream::Wait::arm() {
+  armed_at = until;
+  stream.shared_.wheel.arm(deadline, until);
 }
 
 void Http1Stream::Wait::on_deadline(void* self) {
   auto& wait = *static_cast<Wait*>(self);
+  if (wait.phase == Phase::none) return;
+  if (wait.until > wait.armed_at) return wait.arm();
   wait.expired = wait.phase;
   ++wait.stream.shared_.counters.timeouts[static_cast<std::size_t>(wait.phase)];
   wait.stream.interrupt();
@@ -59,8 +62,8 @@ void Http1Stream::reset_on_close() {
 }
 
 void Http1Stream::close() {
-  reading_.end();
-  writing_.end();
+  reading_.deadline.disarm();
+  writing_.deadline.disarm();
   const int fd = std::exchange(fd_, -1);
   error_code ignored;
   if (socket_.is_open()) {

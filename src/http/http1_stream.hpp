@@ -66,15 +66,20 @@ class Http1Stream {
   void close();
 
  private:
-  // Reading and writing wait apart: a body may be read while an answer is written.
+  // Reading and writing wait apart: a body may be read while an answer is written. The deadline stays armed
+  // from wait to wait, at or before `until`, and looks when it expires: requests that come faster than
+  // timeouts pass do not touch the timer wheel.
   struct Wait {
     explicit Wait(Http1Stream& owner) : stream(owner), deadline(&on_deadline, this) {}
     static void on_deadline(void* self);
     void begin(Phase waiting_phase);
-    void end();
+    void end() { phase = Phase::none; }
+    void arm();
 
     Http1Stream& stream;
     TimerWheel::Deadline deadline;
+    SteadyTime armed_at{};
+    SteadyTime until{};
     Phase phase = Phase::none;
     Phase expired = Phase::none;
   };

@@ -32,8 +32,10 @@ Task<> send_answer(RequestContext& context, Abi abi, GuestBuffers& buffers) {
     head = {buffers.cgi_response.status, buffers.cgi_response.fields};
     body = buffers.cgi_response.body;
   }
-  const auto sent = co_await context.exchange.response.send(head, body);
-  if (!sent) context.reason = sent.error();
+  http::ResponseWriter& response = context.exchange.response;
+  auto sent = response.try_send(head, body);
+  if (!sent) sent = co_await response.send(head, body);
+  if (!*sent) context.reason = sent->error();
 }
 
 }  // namespace tollgate::gateway

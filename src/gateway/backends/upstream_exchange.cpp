@@ -84,8 +84,9 @@ Task<> UpstreamExchange::run(Executor executor, RequestContext& context, Upstrea
       std::string_view piece;
       const Answer answer = self.look_at_answer(piece);
       if (answer == Answer::whole) {
-        const auto sent = co_await self.exchange_.response.send(self.head_, piece);
-        if (!sent) self.client_failed(*sent.error());
+        auto sent = self.exchange_.response.try_send(self.head_, piece);
+        if (!sent) sent = co_await self.exchange_.response.send(self.head_, piece);
+        if (!*sent) self.client_failed(*sent->error());
       } else if (answer == Answer::in_pieces) {
         co_await self.respond_in_pieces(piece);
       }
