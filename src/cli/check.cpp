@@ -4,7 +4,7 @@
 #include <string>
 
 #include "cli/commands.hpp"
-#include "gateway/config_reader.hpp"
+#include "gateway/config/config_reader.hpp"
 
 namespace tollgate::cli {
 namespace {

@@ -18,7 +18,7 @@
 #include "cli/commands.hpp"
 #include "gateway/abi/cgi_request.hpp"
 #include "gateway/abi/cgi_response.hpp"
-#include "gateway/config.hpp"
+#include "gateway/config/config.hpp"
 #include "sandbox/engine_fingerprint.hpp"
 #include "sandbox/program_preparation.hpp"
 #include "sandbox/wasmtime/engine.hpp"

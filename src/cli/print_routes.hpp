@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "gateway/config.hpp"
+#include "gateway/config/config.hpp"
 
 namespace tollgate::cli {
 

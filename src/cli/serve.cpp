@@ -11,7 +11,7 @@
 #include "base/log.hpp"
 #include "cli/commands.hpp"
 #include "cli/print_routes.hpp"
-#include "gateway/config_reader.hpp"
+#include "gateway/config/config_reader.hpp"
 #include "gateway/process/supervisor.hpp"
 
 namespace tollgate::cli {

@@ -4,7 +4,7 @@
 
 #include <optional>
 
-#include "gateway/config.hpp"
+#include "gateway/config/config.hpp"
 #include "http/exchange.hpp"
 #include "sandbox/program.hpp"
 

@@ -7,8 +7,8 @@
 #include <memory>
 #include <string>
 
-#include "gateway/backend_factory.hpp"
-#include "gateway/guest_services.hpp"
+#include "gateway/routing/backend_factory.hpp"
+#include "gateway/guests/guest_services.hpp"
 #include "gateway/reasons.hpp"
 #include "gateway/testing/fake_exchange.hpp"
 #include "gateway/testing/fake_guest.hpp"

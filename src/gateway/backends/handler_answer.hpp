@@ -2,8 +2,8 @@
 #pragma once
 
 #include "gateway/backend.hpp"
-#include "gateway/config.hpp"
-#include "gateway/guest_buffers.hpp"
+#include "gateway/config/config.hpp"
+#include "gateway/guests/guest_buffers.hpp"
 
 namespace tollgate::gateway {
 

@@ -7,7 +7,7 @@
 #include <memory>
 
 #include "gateway/backend.hpp"
-#include "gateway/guest_handler.hpp"
+#include "gateway/guests/guest_handler.hpp"
 
 namespace tollgate::gateway {
 

@@ -1,7 +1,7 @@
 #include "gateway/backends/spawn_backend.hpp"
 
 #include "gateway/backends/handler_answer.hpp"
-#include "gateway/guest_handler.hpp"
+#include "gateway/guests/guest_handler.hpp"
 
 namespace tollgate::gateway {
 

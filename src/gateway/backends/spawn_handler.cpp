@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "gateway/guest_handler.hpp"
-#include "gateway/loaded_table.hpp"
+#include "gateway/guests/guest_handler.hpp"
+#include "gateway/routing/loaded_table.hpp"
 #include "gateway/reasons.hpp"
 #include "gateway/spawn/spawn_client.hpp"
 

@@ -13,10 +13,10 @@
 
 #include "base/expected.hpp"
 #include "gateway/abi/cgi_request.hpp"
-#include "gateway/admission.hpp"
+#include "gateway/guests/admission.hpp"
 #include "gateway/backend.hpp"
-#include "gateway/config.hpp"
-#include "gateway/guest_services.hpp"
+#include "gateway/config/config.hpp"
+#include "gateway/guests/guest_services.hpp"
 #include "gateway/spawn/program_run.hpp"
 #include "gateway/worker_services.hpp"
 

@@ -9,8 +9,8 @@
 
 #include "gateway/backend.hpp"
 #include "gateway/backends/spawn_handler.hpp"
-#include "gateway/captured_response.hpp"
-#include "gateway/guest_handler.hpp"
+#include "gateway/guests/captured_response.hpp"
+#include "gateway/guests/guest_handler.hpp"
 
 namespace tollgate::gateway {
 

@@ -8,7 +8,7 @@
 
 #include "base/expected.hpp"
 #include "base/timer_wheel.hpp"
-#include "gateway/admin.hpp"
+#include "gateway/observe/admin.hpp"
 #include "http/server.hpp"
 
 namespace tollgate::gateway {

@@ -9,7 +9,7 @@
 
 #include "base/expected.hpp"
 #include "base/log.hpp"
-#include "gateway/config.hpp"
+#include "gateway/config/config.hpp"
 #include "gateway/process/prepared_table.hpp"
 #include "sandbox/program_preparation.hpp"
 #include "sandbox/program_store.hpp"

@@ -4,7 +4,7 @@
 #include <chrono>
 
 #include "base/async.hpp"
-#include "gateway/stats_row.hpp"
+#include "gateway/observe/stats_row.hpp"
 #include "http/server_shared.hpp"
 
 namespace tollgate::gateway {

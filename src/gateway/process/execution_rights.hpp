@@ -6,7 +6,7 @@
 #include <string>
 
 #include "base/expected.hpp"
-#include "gateway/config.hpp"
+#include "gateway/config/config.hpp"
 #include "gateway/process/messages.hpp"
 
 namespace tollgate::gateway {

@@ -6,10 +6,10 @@
 #include <string>
 #include <vector>
 
-#include "gateway/metrics.hpp"
+#include "gateway/observe/metrics.hpp"
 #include "gateway/process/route_slots.hpp"
 #include "gateway/process/worker_slot.hpp"
-#include "gateway/stats_totals.hpp"
+#include "gateway/observe/stats_totals.hpp"
 
 namespace tollgate::gateway {
 

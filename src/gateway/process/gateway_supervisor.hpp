@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "base/task_group.hpp"
-#include "gateway/admin.hpp"
+#include "gateway/observe/admin.hpp"
 #include "gateway/process/admin_server.hpp"
 #include "gateway/process/configured_programs.hpp"
 #include "gateway/process/gateway_stats.hpp"

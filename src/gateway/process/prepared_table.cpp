@@ -8,8 +8,8 @@
 #include <set>
 #include <utility>
 
-#include "gateway/config_json.hpp"
-#include "gateway/log_sink.hpp"
+#include "gateway/config/config_json.hpp"
+#include "gateway/observe/log_sink.hpp"
 #include "gateway/process/lockdown.hpp"
 #include "gateway/process/execution_rights.hpp"
 #include "gateway/process/memory_file.hpp"

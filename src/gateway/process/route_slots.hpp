@@ -10,9 +10,9 @@
 #include <vector>
 
 #include "base/expected.hpp"
-#include "gateway/config.hpp"
+#include "gateway/config/config.hpp"
 #include "gateway/shared_memory.hpp"
-#include "gateway/stats_totals.hpp"
+#include "gateway/observe/stats_totals.hpp"
 
 namespace tollgate::gateway {
 

@@ -7,7 +7,7 @@
 
 #include "base/expected.hpp"
 #include "gateway/shared_memory.hpp"
-#include "gateway/stats_row.hpp"
+#include "gateway/observe/stats_row.hpp"
 
 namespace tollgate::gateway {
 

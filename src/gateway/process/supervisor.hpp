@@ -16,7 +16,7 @@
 
 #include "base/expected.hpp"
 #include "base/log.hpp"
-#include "gateway/config.hpp"
+#include "gateway/config/config.hpp"
 #include "sandbox/program_preparation.hpp"
 
 namespace tollgate::gateway {

@@ -4,7 +4,7 @@
 
 #include <utility>
 
-#include "gateway/config_json.hpp"
+#include "gateway/config/config_json.hpp"
 #include "gateway/process/memory_file.hpp"
 
 namespace tollgate::gateway {

@@ -7,7 +7,7 @@
 
 #include "base/task_group.hpp"
 #include "gateway/process/limits.hpp"
-#include "gateway/resolver.hpp"
+#include "gateway/backends/upstream/resolver.hpp"
 
 namespace tollgate::gateway {
 namespace {

@@ -10,7 +10,7 @@
 
 #include "base/async.hpp"
 #include "base/log.hpp"
-#include "gateway/config.hpp"
+#include "gateway/config/config.hpp"
 #include "gateway/process/messages.hpp"
 
 namespace tollgate::gateway {

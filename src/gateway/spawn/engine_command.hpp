@@ -9,7 +9,7 @@
 
 #include "base/expected.hpp"
 #include "base/unique_fd.hpp"
-#include "gateway/config.hpp"
+#include "gateway/config/config.hpp"
 
 namespace tollgate::gateway {
 

@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "base/async.hpp"
-#include "gateway/request_observer.hpp"
+#include "gateway/observe/request_observer.hpp"
 #include "gateway/spawn/spawn_client.hpp"
 #include "http/exchange.hpp"
 

@@ -3,7 +3,7 @@
 
 #include <span>
 
-#include "gateway/config.hpp"
+#include "gateway/config/config.hpp"
 #include "http/message.hpp"
 
 namespace tollgate::gateway {

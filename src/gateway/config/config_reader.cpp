@@ -1,0 +1,212 @@
+#include "gateway/config/config_reader.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <map>
+
+#include "gateway/config/route_reader.hpp"
+#include "gateway/config/toml_reader.hpp"
+
+namespace tollgate::gateway {
+namespace {
+
+constexpr std::int64_t workers_max = 1024;
+constexpr std::int64_t connections_max = 1'000'000;
+constexpr char default_listen_address[] = "127.0.0.1:8080";
+
+void read_listen(TableReader& table, Config& config) {
+  for (const std::string& text : table.strings("listen")) {
+    if (auto address = parse_listen_address(text)) {
+      config.listen.push_back(*std::move(address));
+    } else {
+      table.fault("listen", TableReader::quoted(text), std::string(listen_address_notation));
+    }
+  }
+  if (config.listen.empty() && !table.has("listen")) config.listen.emplace_back(default_listen_address);
+  if (config.listen.empty() && table.source().errors.empty()) {
+    table.fault("listen", "no address", "at least one");
+  }
+}
+
+// "" is as good as leaving the key out, so that ${ADMIN:-} can switch an address off.
+std::optional<std::optional<std::string>> parse_optional_address(std::string_view text) {
+  if (text.empty()) return std::optional<std::string>();
+  if (auto address = parse_listen_address(text)) return address;
+  return std::nullopt;
+}
+
+std::optional<AccessLog> parse_access_log(std::string_view text, const std::filesystem::path& folder) {
+  if (text.empty() || text.find('\0') != std::string_view::npos) return std::nullopt;
+  if (text == "off") return AccessLog{};
+  if (text == "stderr") return AccessLog{AccessLog::Target::stderr_, {}};
+  return AccessLog{AccessLog::Target::file, (folder / text).lexically_normal().string()};
+}
+
+// The line of the first route that a request could take as well as this one: same path, same host, a method
+// in common.
+void refuse_duplicates(TomlSource& source, const std::vector<Route>& routes) {
+  std::map<std::string, int> first_line;
+  for (std::size_t i = 0; i < routes.size(); ++i) {
+    const Route& route = routes[i];
+    if (route.path.empty()) continue;
+    std::vector<std::string> methods = route.methods;
+    if (methods.empty()) methods.emplace_back();
+    for (const std::string& method : methods) {
+      const auto [earlier, is_new] =
+          first_line.emplace(route.path + ' ' + route.host + ' ' + method, route.line);
+      if (is_new) continue;
+      source.errors.push_back(
+          {source.file, route.line, "route[" + std::to_string(i + 1) + "]",
+           "the route " + TableReader::quoted(route.name()) + " again",
+           "only one: line " + std::to_string(earlier->second) + " has the same path, host and method"});
+      break;
+    }
+  }
+}
+
+void read_routes(TableReader& table, const RouteSurroundings& around, Config& config) {
+  const std::vector<const toml::table*> entries = table.tables("route");
+  if (entries.empty() && !table.has("route")) table.fault("route", "nothing", "at least one [[route]]");
+  if (entries.size() > routes_max) {
+    table.fault("route", std::to_string(entries.size()) + " routes", "at most " + std::to_string(routes_max));
+    return;
+  }
+  config.routes.reserve(entries.size());
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    TableReader reader(table.source(), *entries[i], "route[" + std::to_string(i + 1) + "]");
+    config.routes.push_back(read_route(reader, around));
+  }
+  refuse_duplicates(table.source(), config.routes);
+}
+
+Limits read_default_limits(TableReader& table) {
+  Limits limits;
+  const toml::table* defaults = table.table("defaults");
+  if (defaults == nullptr) return limits;
+  TableReader reader(table.source(), *defaults, "defaults");
+  if (const toml::table* entries = reader.table("limits")) {
+    TableReader limits_reader(table.source(), *entries, "defaults.limits");
+    read_limits(limits_reader, limits);
+  }
+  reader.refuse_unknown_keys();
+  return limits;
+}
+
+Config read_document(TomlSource& source, const toml::table& document, const std::filesystem::path& folder,
+                     NamedFiles named_files) {
+  Config config;
+  TableReader table(source, document, "");
+  read_listen(table, config);
+  table.parsed("admin", config.admin, parse_optional_address, listen_address_notation);
+  table.parsed("kill_port", config.kill_port, parse_optional_address, listen_address_notation);
+  table.integer("workers", config.workers, 0, workers_max);
+  table.string("user", config.user);
+  table.duration("drain", config.drain);
+  table.integer("connections", config.connections, 1, connections_max);
+  table.parsed(
+      "access_log", config.access_log, [&](std::string_view text) { return parse_access_log(text, folder); },
+      R"("off", "stderr" or the path of a file)");
+  std::string cache;
+  table.string("cache", cache);
+  if (!cache.empty()) config.cache_dir = (folder / cache).lexically_normal().string();
+  // The gateway study names its variants by WASM_RUNTIME, so this key says which is the file's.
+  Runtime runtime = Runtime::wasmtime_embedded;
+  table.parsed("runtime", runtime, parse_runtime, runtime_notation);
+  const Limits defaults = read_default_limits(table);
+  read_routes(table, {defaults, folder, named_files, runtime}, config);
+  table.refuse_unknown_keys();
+  return config;
+}
+
+ConfigErrors only(ConfigError error) {
+  ConfigErrors errors;
+  errors.push_back(std::move(error));
+  return errors;
+}
+
+}  // namespace
+
+expected<Config, ConfigErrors> read_config(std::string_view toml, const std::filesystem::path& file,
+                                           const Environment& environment, NamedFiles named_files) {
+  TomlSource source{file.string(), environment, {}};
+  if (toml.size() > config_bytes_max) {
+    return unexpected(only({source.file, 0, "", std::to_string(toml.size()) + " bytes",
+                            "at most " + std::to_string(config_bytes_max)}));
+  }
+  const toml::parse_result parsed = toml::parse(toml, source.file);
+  if (!parsed) {
+    const toml::parse_error& error = parsed.error();
+    return unexpected(
+        only({source.file, static_cast<int>(error.source().begin.line), "",
+              "what is not TOML (" + std::string(error.description()) + ")", "a TOML 1.0 document"}));
+  }
+  const std::filesystem::path folder = std::filesystem::absolute(file).parent_path();
+  Config config = read_document(source, parsed.table(), folder, named_files);
+  if (source.errors.empty()) return config;
+  std::stable_sort(source.errors.begin(), source.errors.end(),
+                   [](const ConfigError& a, const ConfigError& b) { return a.line < b.line; });
+  return unexpected(std::move(source.errors));
+}
+
+expected<Config, ConfigErrors> read_config_file(const std::filesystem::path& file,
+                                                const Environment& environment) {
+  std::ifstream stream(file, std::ios::binary);
+  std::string text(config_bytes_max + 1, '\0');
+  if (!stream || !stream.read(text.data(), static_cast<std::streamsize>(text.size())).eof()) {
+    if (!stream && !stream.eof()) {
+      return unexpected(only({file.string(), 0, "", std::strerror(errno), "a readable configuration file"}));
+    }
+  }
+  text.resize(static_cast<std::size_t>(stream.gcount()));
+  return read_config(text, file, environment, NamedFiles::must_exist);
+}
+
+expected<Config, ConfigErrors> with_command_line(Config config, const CommandLine& command_line) {
+  ConfigErrors errors;
+  const auto address_of = [&errors](std::string_view option, const std::string& text) {
+    auto address = parse_listen_address(text);
+    if (!address) {
+      errors.push_back({"command line", 0, std::string(option), TableReader::quoted(text),
+                        std::string(listen_address_notation)});
+    }
+    return address.value_or("");
+  };
+  if (!command_line.listen.empty()) config.listen.clear();
+  for (const std::string& text : command_line.listen) config.listen.push_back(address_of("--listen", text));
+  if (command_line.admin) config.admin = address_of("--admin", *command_line.admin);
+  if (command_line.workers) config.workers = *command_line.workers;
+  if (config.workers > workers_max) {
+    errors.push_back({"command line", 0, "--workers", std::to_string(config.workers),
+                      "at most " + std::to_string(workers_max)});
+  }
+  if (!errors.empty()) return unexpected(std::move(errors));
+  return config;
+}
+
+expected<Config, ConfigErrors> config_for_handler(const std::filesystem::path& module,
+                                                  const CommandLine& command_line) {
+  std::error_code failed;
+  if (!std::filesystem::is_regular_file(module, failed)) {
+    return unexpected(only({"command line", 0, "handler", TableReader::quoted(module.string()),
+                            "the path of a WebAssembly module"}));
+  }
+  WasmBackend wasm;
+  wasm.module = std::filesystem::absolute(module).lexically_normal().string();
+  if (command_line.abi && *command_line.abi != "cgi" && *command_line.abi != "stdio") {
+    return unexpected(
+        only({"command line", 0, "--abi", TableReader::quoted(*command_line.abi), R"("cgi" or "stdio")"}));
+  }
+  if (command_line.abi == "stdio") wasm.abi = Abi::stdio;
+  Config config;
+  config.listen.emplace_back(default_listen_address);
+  Route route;
+  route.path = "/*";
+  route.backend = std::move(wasm);
+  config.routes.push_back(std::move(route));
+  return with_command_line(std::move(config), command_line);
+}
+
+}  // namespace tollgate::gateway
