@@ -17,8 +17,8 @@ namespace {
 constexpr char native_hello[] = "[[route]]\npath = \"/\"\nnative = \"hello\"\n";
 constexpr char nginx_hello[] = "server { listen 127.0.0.1:@PORT@; location / { return 200 \"hello\"; } }";
 
-// Where server and client run. `shared`: each of the server's cores also runs its share of the client, so
-// that one worker and several are loaded alike; the busy fraction then says nothing.
+// Where server and client run. `shared`: three cores run the clients, and one of them or all three a worker as
+// well, so that one worker and three are asked from the same places; the busy fraction then says nothing.
 enum class Layout { own_core, beside_upstream, shared_one_core, shared_three_cores };
 
 struct Plan {
@@ -34,7 +34,7 @@ class ThroughputArm final : public Arm {
       : Arm(std::move(name), std::move(about)), plan_(std::move(plan)) {}
 
   std::optional<std::string> unavailable(const Context& context) const override {
-    if (plan_.layout == Layout::shared_three_cores && context.placement.all.size() < 4) {
+    if (shared() && context.placement.all.size() < 4) {
       return fmt::format("needs 4 cores, this machine gives {}", context.placement.all.size());
     }
     if (!plan_.guest.empty() && !std::filesystem::exists(context.programs.guests + "/" + plan_.guest)) {
@@ -56,7 +56,7 @@ class ThroughputArm final : public Arm {
     }
     Load load = plan_.load;
     load.connections *= static_cast<unsigned>(server_cores.size());
-    const Cores client_cores = cores_of_client(context.placement, server_cores);
+    const Cores client_cores = cores_of_client(context.placement);
     if (context.effort.warm_up.count() > 0) {
       load.duration = context.effort.warm_up;
       run_wrk(context.programs, folder, client_cores, server.port(), load);
@@ -80,11 +80,13 @@ class ThroughputArm final : public Arm {
     return plan_.layout == Layout::shared_one_core || plan_.layout == Layout::shared_three_cores;
   }
   Cores cores_of_server(const Placement& placement) const {
-    if (plan_.layout != Layout::shared_three_cores) return placement.server;
-    return {placement.all.end() - 3, placement.all.end()};
+    if (!shared()) return placement.server;
+    const Cores three = last_three(placement);
+    return plan_.layout == Layout::shared_three_cores ? three : Cores{three.front()};
   }
-  Cores cores_of_client(const Placement& placement, const Cores& server_cores) const {
-    if (shared()) return server_cores;
+  static Cores last_three(const Placement& placement) { return {placement.all.end() - 3, placement.all.end()}; }
+  Cores cores_of_client(const Placement& placement) const {
+    if (shared()) return last_three(placement);
     return plan_.layout == Layout::beside_upstream ? placement.client_beside_upstream : placement.client;
   }
 
@@ -176,9 +178,9 @@ void add_throughput_arms(Arms& arms) {
       {.start = tollgate_proxy(), .layout = Layout::beside_upstream});
   add("nginx-proxy", "nginx `proxy_pass` with keep-alive to the same upstream",
       {.start = nginx_proxy(), .layout = Layout::beside_upstream});
-  add("one-worker", "native hello, one worker that shares its core with its clients",
+  add("one-worker", "native hello, one worker; clients on its core and two others",
       {.start = tollgate(native_hello), .layout = Layout::shared_one_core});
-  add("three-workers", "native hello, three workers that share their cores with their clients",
+  add("three-workers", "native hello, three workers; clients on their three cores",
       {.start = tollgate(native_hello), .layout = Layout::shared_three_cores});
   add("native-hello-post", "native hello, asked as the guests are: POST with 5 bytes",
       {.start = tollgate(native_hello), .load = {.body = "hello"}});
