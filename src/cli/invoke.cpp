@@ -22,6 +22,7 @@
 #include "sandbox/engine_fingerprint.hpp"
 #include "sandbox/program_preparation.hpp"
 #include "sandbox/wasmtime/engine.hpp"
+#include "sandbox/whole_body.hpp"
 
 namespace tollgate::cli {
 namespace {
@@ -40,21 +41,6 @@ struct Options {
   std::vector<std::string> args;
   unsigned repeat = 1;
   bool trust_precompiled = false;
-};
-
-// All runs ask the same; each gets the whole body.
-class WholeBody final : public sandbox::Source {
- public:
-  explicit WholeBody(std::string_view bytes) : rest_(bytes) {}
-  Piece read(std::size_t max) override {
-    if (rest_.empty()) return {State::end, {}};
-    const std::string_view piece = rest_.substr(0, max);
-    rest_.remove_prefix(piece.size());
-    return {State::ready, piece};
-  }
-
- private:
-  std::string_view rest_;
 };
 
 class Output final : public sandbox::Sink {
@@ -134,7 +120,7 @@ sandbox::Limits default_limits() {
 
 Answer run_once(sandbox::Program& program, const Asked& asked, std::span<const std::string_view> environment,
                 std::span<const std::string_view> args) {
-  WholeBody body(asked.body());
+  sandbox::WholeBody body(asked.body());
   Output sink;
   const sandbox::Input input{
       .body = &body, .args = args, .environment = environment, .directories = {}, .limits = default_limits()};

@@ -88,7 +88,7 @@ GuestInvocation::GuestInvocation(GuestHandler& handler, RequestContext& context,
 
 bool GuestInvocation::begin(std::string_view body, std::span<const std::string_view> environment,
                             std::span<const std::string_view> args) {
-  body_.reset(body);
+  body_ = sandbox::WholeBody(body);
   const sandbox::Input input{.body = &body_,
                              .args = args,
                              .environment = environment,

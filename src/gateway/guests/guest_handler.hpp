@@ -15,6 +15,7 @@
 #include "gateway/guests/guest_services.hpp"
 #include "gateway/worker_services.hpp"
 #include "sandbox/program.hpp"
+#include "sandbox/whole_body.hpp"
 
 namespace tollgate::gateway {
 
@@ -71,19 +72,6 @@ class GuestInvocation {
   [[nodiscard]] bool settle();
 
  private:
-  class Body final : public sandbox::Source {
-   public:
-    void reset(std::string_view bytes) { rest_ = bytes; }
-    Piece read(std::size_t max) override {
-      if (rest_.empty()) return {State::end, {}};
-      const std::string_view piece = rest_.substr(0, max);
-      rest_.remove_prefix(piece.size());
-      return {State::ready, piece};
-    }
-
-   private:
-    std::string_view rest_;
-  };
   class Output final : public sandbox::Sink {
    public:
     Output(std::string& to, RequestObserver& observer, std::string_view request_id,
@@ -102,7 +90,7 @@ class GuestInvocation {
 
   GuestHandler& handler_;
   RequestContext& context_;
-  Body body_;
+  sandbox::WholeBody body_;
   Output output_;
   std::optional<ActiveSandbox> active_;
   std::unique_ptr<sandbox::Run> run_;

@@ -10,6 +10,7 @@
 #include "sandbox/bundle.hpp"
 #include "sandbox/program.hpp"
 #include "sandbox/wasmtime/engine.hpp"
+#include "sandbox/whole_body.hpp"
 
 namespace tollgate::sandbox::testing {
 
@@ -32,20 +33,7 @@ struct EngineUnderTest {
 };
 std::vector<EngineUnderTest> engines();
 
-// A request body that is there from the start.
-class Body final : public Source {
- public:
-  explicit Body(std::string_view bytes) : left_(bytes) {}
-  Piece read(std::size_t max) override {
-    if (left_.empty()) return {State::end, {}};
-    const std::string_view piece = left_.substr(0, max);
-    left_.remove_prefix(piece.size());
-    return {State::ready, piece};
-  }
-
- private:
-  std::string_view left_;
-};
+using Body = WholeBody;
 
 class Collected final : public Sink {
  public:

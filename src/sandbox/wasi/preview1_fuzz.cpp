@@ -15,6 +15,7 @@
 
 #include "base/unique_fd.hpp"
 #include "sandbox/wasi/preview1.hpp"
+#include "sandbox/whole_body.hpp"
 
 namespace {
 
@@ -74,19 +75,6 @@ std::uint64_t argument(Bytes& input) {
   return input.take<std::uint64_t>();
 }
 
-class Body final : public Source {
- public:
-  Piece read(std::size_t max) override {
-    if (left_ == 0) return {State::end, {}};
-    const std::size_t bytes = std::min<std::size_t>(left_, max);
-    left_ -= bytes;
-    return {State::ready, std::string_view("0123456789").substr(0, bytes)};
-  }
-
- private:
-  std::size_t left_ = 10;
-};
-
 struct Nowhere final : Sink {
   State write(std::string_view) override { return State::accepted; }
   void log(std::string_view) override {}
@@ -105,7 +93,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 
   const std::string_view words[] = {"A=1", "B="};
   const Directory grant{folder.fd(), "/d", false};
-  Body body;
+  WholeBody body("0123456789");
   Nowhere sink;
   const Input run{
       .body = &body, .args = words, .environment = words, .directories = {&grant, 1}, .limits = {}};
