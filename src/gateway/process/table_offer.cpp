@@ -13,62 +13,64 @@ namespace {
 
 using Result = expected<void, std::string>;
 
-Task<Result> send_programs(WorkerProcess& worker, const PreparedTable& table) {
-  std::span<const TableProgram> left(table.programs);
+// In packets of at most `per_packet_max` entries; `packet` makes the message of some of them and adds their
+// descriptors.
+template <class Entry, class Packet>
+Task<Result> send_in_packets(WorkerProcess& worker, std::span<const Entry> left, std::size_t per_packet_max,
+                             Packet packet) {
   while (!left.empty()) {
-    const auto batch = left.first(std::min(left.size(), programs_per_packet_max));
-    left = left.subspan(batch.size());
-    message::Programs programs{.generation = table.generation};
+    const auto some = left.first(std::min(left.size(), per_packet_max));
+    left = left.subspan(some.size());
     std::vector<int> fds;
-    for (const TableProgram& program : batch) {
+    const message::Message message = packet(some, fds);
+    auto sent = co_await send_message(worker, message, fds);
+    if (!sent) co_return sent;
+  }
+  co_return Result{};
+}
+
+Task<Result> send_programs(WorkerProcess& worker, const PreparedTable& table) {
+  using Some = std::span<const TableProgram>;
+  const auto packet = [generation = table.generation](Some some, std::vector<int>& fds) -> message::Message {
+    message::Programs programs{.generation = generation};
+    for (const TableProgram& program : some) {
       programs.entries.push_back({program.module, program.bundle.manifest});
       fds.push_back(program.bundle.code.get());
       if (program.bundle.manifest.image_bytes > 0) fds.push_back(program.bundle.image.get());
     }
-    const message::Message message(std::move(programs));
-    auto sent = co_await send_message(worker, message, fds);
-    if (!sent) co_return sent;
-  }
-  co_return Result{};
+    return programs;
+  };
+  return send_in_packets(worker, Some(table.programs), programs_per_packet_max, packet);
 }
 
 Task<Result> send_directories(WorkerProcess& worker, const PreparedTable& table) {
-  std::span<const TableDirectory> left(table.directories);
-  while (!left.empty()) {
-    const auto batch = left.first(std::min(left.size(), directories_per_packet_max));
-    left = left.subspan(batch.size());
-    message::Directories directories{.generation = table.generation};
-    std::vector<int> fds;
-    for (const TableDirectory& directory : batch) {
+  using Some = std::span<const TableDirectory>;
+  const auto packet = [generation = table.generation](Some some, std::vector<int>& fds) -> message::Message {
+    message::Directories directories{.generation = generation};
+    for (const TableDirectory& directory : some) {
       directories.hosts.push_back(directory.host);
       fds.push_back(directory.fd.get());
     }
-    const message::Message message(std::move(directories));
-    auto sent = co_await send_message(worker, message, fds);
-    if (!sent) co_return sent;
-  }
-  co_return Result{};
+    return directories;
+  };
+  return send_in_packets(worker, Some(table.directories), directories_per_packet_max, packet);
 }
 
 Task<Result> send_modules(WorkerProcess& worker, const PreparedTable& table) {
-  std::span<const TableModule> left(table.modules);
-  while (!left.empty()) {
-    const auto batch = left.first(std::min(left.size(), modules_per_packet_max));
-    left = left.subspan(batch.size());
-    message::Modules modules{.generation = table.generation};
-    std::vector<int> fds;
-    for (const TableModule& module : batch) {
+  using Some = std::span<const TableModule>;
+  const auto packet = [generation = table.generation](Some some, std::vector<int>& fds) -> message::Message {
+    message::Modules modules{.generation = generation};
+    for (const TableModule& module : some) {
       modules.names.push_back(module.name);
       fds.push_back(module.fd.get());
     }
-    const message::Message message(std::move(modules));
-    auto sent = co_await send_message(worker, message, fds);
-    if (!sent) co_return sent;
-  }
-  co_return Result{};
+    return modules;
+  };
+  return send_in_packets(worker, Some(table.modules), modules_per_packet_max, packet);
 }
 
-Task<Result> send_table(WorkerProcess& worker, const PreparedTable& table, const OfferedListeners& listeners) {
+Task<Result> send_table(WorkerProcess& worker, const PreparedTable& table,
+                        const OfferedListeners& listeners) {
   std::vector<int> fds{table.content.get()};
   if (table.access_log) fds.push_back(table.access_log.get());
   const message::Message begin(message::Table{table.generation});
@@ -87,8 +89,8 @@ Task<Result> send_table(WorkerProcess& worker, const PreparedTable& table, const
   co_return sent;
 }
 
-// The worker's next word about this generation; a word about another one is left over from an offer that was given
-// up, and is passed over.
+// The worker's next word about this generation; a word about another one is left over from an offer that was
+// given up, and is passed over.
 Task<expected<message::Message, std::string>> receive_about(WorkerProcess& worker, std::uint64_t generation) {
   for (;;) {
     auto packet = co_await worker.channel().receive();
@@ -102,13 +104,15 @@ Task<expected<message::Message, std::string>> receive_about(WorkerProcess& worke
         (switched && switched->generation == generation)) {
       co_return std::move(*decoded);
     }
-    if (!loaded && !refused && !switched) co_return unexpected(fmt::format("worker {}: unexpected message", worker.pid()));
+    if (!loaded && !refused && !switched)
+      co_return unexpected(fmt::format("worker {}: unexpected message", worker.pid()));
   }
 }
 
 }  // namespace
 
-Task<Result> send_message(WorkerProcess& worker, const message::Message& message, const std::vector<int>& fds) {
+Task<Result> send_message(WorkerProcess& worker, const message::Message& message,
+                          const std::vector<int>& fds) {
   const std::string bytes = message::encode(message);
   const std::span<const int> borrowed(fds);
   const auto sent = co_await worker.channel().send(bytes, borrowed);
@@ -123,7 +127,8 @@ Task<Result> offer_table(std::shared_ptr<WorkerProcess> worker, std::shared_ptr<
   auto sent = co_await send_table(*worker, *table, listeners);
   if (!sent) co_return sent;
   auto answer = co_await receive_about(*worker, table->generation);
-  if (bound.expired()) co_return unexpected(fmt::format("worker {} did not load the table in time", worker->pid()));
+  if (bound.expired())
+    co_return unexpected(fmt::format("worker {} did not load the table in time", worker->pid()));
   if (!answer) co_return unexpected(answer.error());
   if (const auto* refused = std::get_if<message::Refused>(&*answer)) co_return unexpected(refused->reason);
   co_return Result{};

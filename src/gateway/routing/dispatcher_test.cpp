@@ -60,6 +60,13 @@ class Dispatching : public ::testing::Test {
   void dispatch(Dispatcher& dispatcher, FakeExchange& fake) {
     testing::run(loop_, dispatcher.handle(fake.exchange));
   }
+  // A request without a body, dispatched.
+  std::unique_ptr<FakeExchange> ask(Dispatcher& dispatcher, std::string_view method,
+                                    std::string_view target) {
+    auto fake = std::make_unique<FakeExchange>(method, target);
+    dispatch(dispatcher, *fake);
+    return fake;
+  }
 
   EventLoop loop_{BOOST_ASIO_CONCURRENCY_HINT_UNSAFE};
   TimerWheel wheel_{loop_};
@@ -88,12 +95,11 @@ limits = { deadline = "20ms" }
 
 TEST_F(Dispatching, a_route_answers_with_its_headers_and_is_recorded) {
   Dispatcher dispatcher(services_, load(table));
-  FakeExchange fake("GET", "/hello?x=1");
-  dispatch(dispatcher, fake);
-  EXPECT_EQ(fake.response.status(), 200);
-  EXPECT_EQ(fake.response.body, "hello");
-  ASSERT_EQ(fake.exchange.extra_fields.size(), 1u);
-  EXPECT_EQ(fake.exchange.extra_fields[0].name, "X-Gateway-Variant");
+  const auto fake = ask(dispatcher, "GET", "/hello?x=1");
+  EXPECT_EQ(fake->response.status(), 200);
+  EXPECT_EQ(fake->response.body, "hello");
+  ASSERT_EQ(fake->exchange.extra_fields.size(), 1u);
+  EXPECT_EQ(fake->exchange.extra_fields[0].name, "X-Gateway-Variant");
   ASSERT_EQ(records_.kept.size(), 1u);
   const auto& kept = records_.kept.front();
   EXPECT_EQ(kept.slot, 10u);
@@ -107,36 +113,30 @@ TEST_F(Dispatching, a_route_answers_with_its_headers_and_is_recorded) {
 
 TEST_F(Dispatching, unknown_path_and_wrong_method_are_told_apart) {
   Dispatcher dispatcher(services_, load(table));
-  FakeExchange unknown("GET", "/nothing");
-  dispatch(dispatcher, unknown);
-  EXPECT_EQ(unknown.response.status(), 404);
-  EXPECT_EQ(unknown.response.field("x-tollgate-error"), "not_found");
+  const auto unknown = ask(dispatcher, "GET", "/nothing");
+  EXPECT_EQ(unknown->response.status(), 404);
+  EXPECT_EQ(unknown->response.field("x-tollgate-error"), "not_found");
   EXPECT_EQ(records_.kept.back().slot, RequestRecord::no_route);
   EXPECT_EQ(records_.kept.back().reason, &reasons::not_found);
 
-  FakeExchange wrong("POST", "/hello");
-  dispatch(dispatcher, wrong);
-  EXPECT_EQ(wrong.response.status(), 405);
-  EXPECT_EQ(wrong.response.field("allow"), "GET, HEAD, OPTIONS");
-  EXPECT_EQ(wrong.response.field("x-tollgate-error"), "method");
+  const auto wrong = ask(dispatcher, "POST", "/hello");
+  EXPECT_EQ(wrong->response.status(), 405);
+  EXPECT_EQ(wrong->response.field("allow"), "GET, HEAD, OPTIONS");
+  EXPECT_EQ(wrong->response.field("x-tollgate-error"), "method");
 }
 
 TEST_F(Dispatching, options_is_answered_where_no_route_takes_it) {
   Dispatcher dispatcher(services_, load(table));
-  FakeExchange known("OPTIONS", "/hello");
-  dispatch(dispatcher, known);
-  EXPECT_EQ(known.response.status(), 204);
-  EXPECT_EQ(known.response.field("allow"), "GET, HEAD, OPTIONS");
-  EXPECT_TRUE(known.response.body.empty());
-  FakeExchange server("OPTIONS", "*");
-  dispatch(dispatcher, server);
-  EXPECT_EQ(server.response.status(), 204);
-  FakeExchange unknown("OPTIONS", "/nothing");
-  dispatch(dispatcher, unknown);
-  EXPECT_EQ(unknown.response.status(), 404);
-  FakeExchange taken("OPTIONS", "/echo");
-  dispatch(dispatcher, taken);
-  EXPECT_EQ(taken.response.body, "echo: ");
+  const auto known = ask(dispatcher, "OPTIONS", "/hello");
+  EXPECT_EQ(known->response.status(), 204);
+  EXPECT_EQ(known->response.field("allow"), "GET, HEAD, OPTIONS");
+  EXPECT_TRUE(known->response.body.empty());
+  const auto server = ask(dispatcher, "OPTIONS", "*");
+  EXPECT_EQ(server->response.status(), 204);
+  const auto unknown = ask(dispatcher, "OPTIONS", "/nothing");
+  EXPECT_EQ(unknown->response.status(), 404);
+  const auto taken = ask(dispatcher, "OPTIONS", "/echo");
+  EXPECT_EQ(taken->response.body, "echo: ");
 }
 
 TEST_F(Dispatching, body_limit_is_set_and_a_declared_length_above_it_refused) {
@@ -164,10 +164,9 @@ TEST_F(Dispatching, body_limit_is_set_and_a_declared_length_above_it_refused) {
 
 TEST_F(Dispatching, deadline_ends_a_backend_that_takes_too_long) {
   Dispatcher dispatcher(services_, load(table));
-  FakeExchange fake("GET", "/compute?iters=10000000");
-  dispatch(dispatcher, fake);
-  EXPECT_EQ(fake.response.status(), 504);
-  EXPECT_EQ(fake.response.field("x-tollgate-error"), "deadline");
+  const auto fake = ask(dispatcher, "GET", "/compute?iters=10000000");
+  EXPECT_EQ(fake->response.status(), 504);
+  EXPECT_EQ(fake->response.field("x-tollgate-error"), "deadline");
   const auto& kept = records_.kept.back();
   EXPECT_EQ(kept.reason, &reasons::deadline);
   EXPECT_GE(kept.total, std::chrono::milliseconds(20));
@@ -195,25 +194,22 @@ TEST_F(Dispatching, a_client_that_is_gone_gets_no_error_response) {
 
 TEST_F(Dispatching, backend_reason_becomes_the_error_response) {
   Dispatcher dispatcher(services_, load(table));
-  FakeExchange fake("GET", "/compute?iters=many");
-  dispatch(dispatcher, fake);
-  EXPECT_EQ(fake.response.status(), 400);
-  EXPECT_EQ(fake.response.field("x-tollgate-error"), "parameter");
-  EXPECT_THAT(fake.response.body, ::testing::HasSubstr("iters must be a number"));
+  const auto fake = ask(dispatcher, "GET", "/compute?iters=many");
+  EXPECT_EQ(fake->response.status(), 400);
+  EXPECT_EQ(fake->response.field("x-tollgate-error"), "parameter");
+  EXPECT_THAT(fake->response.body, ::testing::HasSubstr("iters must be a number"));
 }
 
 TEST_F(Dispatching, quarantined_routes_are_503_with_retry_after) {
   Dispatcher dispatcher(services_, load(table));
   counts_->routes[10].quarantined = 1;
-  FakeExchange fake("GET", "/hello");
-  dispatch(dispatcher, fake);
-  EXPECT_EQ(fake.response.status(), 503);
-  EXPECT_EQ(fake.response.field("x-tollgate-error"), "quarantine");
-  EXPECT_TRUE(fake.response.field("retry-after"));
+  const auto fake = ask(dispatcher, "GET", "/hello");
+  EXPECT_EQ(fake->response.status(), 503);
+  EXPECT_EQ(fake->response.field("x-tollgate-error"), "quarantine");
+  EXPECT_TRUE(fake->response.field("retry-after"));
   counts_->routes[10].quarantined = 0;
-  FakeExchange again("GET", "/hello");
-  dispatch(dispatcher, again);
-  EXPECT_EQ(again.response.status(), 200);
+  const auto again = ask(dispatcher, "GET", "/hello");
+  EXPECT_EQ(again->response.status(), 200);
 }
 
 TEST_F(Dispatching, a_table_that_cannot_be_loaded_names_the_route_and_the_reason) {
@@ -240,12 +236,10 @@ TEST_F(Dispatching, requests_in_flight_keep_the_table_they_were_matched_in) {
   loop_.run();
   EXPECT_EQ(fake.response.status(), 200);
   EXPECT_EQ(first->use_count(), 1u);
-  FakeExchange fresh("GET", "/new");
-  dispatch(dispatcher, fresh);
-  EXPECT_EQ(fresh.response.body, "new");
-  FakeExchange removed("GET", "/hello");
-  dispatch(dispatcher, removed);
-  EXPECT_EQ(removed.response.status(), 404);
+  const auto fresh = ask(dispatcher, "GET", "/new");
+  EXPECT_EQ(fresh->response.body, "new");
+  const auto removed = ask(dispatcher, "GET", "/hello");
+  EXPECT_EQ(removed->response.status(), 404);
 }
 
 TEST_F(Dispatching, refusals_of_the_connection_are_passed_on) {

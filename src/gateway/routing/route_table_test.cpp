@@ -52,39 +52,35 @@ class Routes : public ::testing::Test {
   std::vector<Route> routes_;
 };
 
-TEST_F(Routes, exact_path_wins_over_any_prefix) {
-  add("/*");
-  add("/hello");
-  add("/hello/*");
-  EXPECT_EQ(found("/hello"), 1);
-  EXPECT_EQ(found("/hello/"), 2);
-  EXPECT_EQ(found("/hello/x"), 2);
-  EXPECT_EQ(found("/other"), 0);
-  EXPECT_EQ(found("/hell"), 0);
-  EXPECT_EQ(found("/hello2"), 0);
+struct Precedence {
+  std::string name;
+  std::vector<std::string> routes;
+  std::vector<std::pair<std::string, int>> found;  // path asked for, index of its route
+};
+
+class PathPrecedence : public Routes, public ::testing::WithParamInterface<Precedence> {};
+
+TEST_P(PathPrecedence, decides_which_route_takes_a_path) {
+  for (const std::string& path : GetParam().routes) add(path);
+  for (const auto& [path, route] : GetParam().found) EXPECT_EQ(found(path), route) << path;
 }
 
-TEST_F(Routes, longest_prefix_wins) {
-  add("/*");
-  add("/a/*");
-  add("/a/b/*");
-  EXPECT_EQ(found("/a/b/c"), 2);
-  EXPECT_EQ(found("/a/b/"), 2);
-  EXPECT_EQ(found("/a/b"), 1);
-  EXPECT_EQ(found("/a/bb/c"), 1);
-  EXPECT_EQ(found("/a/"), 1);
-  EXPECT_EQ(found("/a"), 0);
-  EXPECT_EQ(found("/"), 0);
-}
-
-TEST_F(Routes, prefix_is_not_for_the_path_itself) {
-  add("/api/*");
-  EXPECT_EQ(found("/api/"), 0);
-  EXPECT_EQ(found("/api/x/y/z"), 0);
-  EXPECT_EQ(found("/api"), -1);
-  EXPECT_EQ(found("/apis"), -1);
-  EXPECT_EQ(found("/"), -1);
-}
+INSTANTIATE_TEST_SUITE_P(
+    Of, PathPrecedence,
+    ::testing::Values(
+        Precedence{
+            "an_exact_path_over_any_prefix",
+            {"/*", "/hello", "/hello/*"},
+            {{"/hello", 1}, {"/hello/", 2}, {"/hello/x", 2}, {"/other", 0}, {"/hell", 0}, {"/hello2", 0}}},
+        Precedence{
+            "the_longest_prefix",
+            {"/*", "/a/*", "/a/b/*"},
+            {{"/a/b/c", 2}, {"/a/b/", 2}, {"/a/b", 1}, {"/a/bb/c", 1}, {"/a/", 1}, {"/a", 0}, {"/", 0}}},
+        Precedence{"a_prefix_not_for_the_path_itself",
+                   {"/api/*"},
+                   {{"/api/", 0}, {"/api/x/y/z", 0}, {"/api", -1}, {"/apis", -1}, {"/", -1}}},
+        Precedence{"the_root_as_an_exact_path", {"/"}, {{"/", 0}, {"/x", -1}}}),
+    [](const auto& precedence) { return precedence.param.name; });
 
 TEST_F(Routes, matched_prefix_is_the_path_without_the_star_segment) {
   add("/*");
@@ -93,12 +89,6 @@ TEST_F(Routes, matched_prefix_is_the_path_without_the_star_segment) {
   EXPECT_EQ(find("/api/v1/x/y").matched_prefix, "/api/v1");
   EXPECT_EQ(find("/exact").matched_prefix, "/exact");
   EXPECT_EQ(find("/else").matched_prefix, "");
-}
-
-TEST_F(Routes, root_is_exact_too) {
-  add("/");
-  EXPECT_EQ(found("/"), 0);
-  EXPECT_EQ(found("/x"), -1);
 }
 
 TEST_F(Routes, exact_host_before_longer_wildcard_before_any) {

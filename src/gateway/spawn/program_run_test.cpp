@@ -1,17 +1,15 @@
 // Programs run through a real spawner.
 #include "gateway/spawn/program_run.hpp"
 
-#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/wait.h>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <filesystem>
 
 #include "gateway/reasons.hpp"
-#include "gateway/spawn/spawner.hpp"
+#include "gateway/testing/forked_spawner.hpp"
 
 namespace tollgate::gateway {
 namespace {
@@ -38,22 +36,7 @@ std::size_t open_descriptors() {
 
 class ProgramRun : public ::testing::Test {
  protected:
-  void SetUp() override {
-    auto pair = make_channel_pair();
-    ASSERT_TRUE(pair);
-    pid_ = fork();
-    if (pid_ == 0) {
-      pair->ours.reset();
-      _exit(run_spawner(std::move(pair->theirs)));
-    }
-    client_.connect(std::move(pair->ours));
-  }
-
-  void TearDown() override {
-    if (pid_ < 0) return;
-    kill(pid_, SIGTERM);
-    waitpid(pid_, nullptr, 0);
-  }
+  void SetUp() override { client_.connect(spawner_.start()); }
 
   ProgramOutcome run(const std::string& script, std::string_view body = {}, SpawnLimits limits = {}) {
     StartProgram start;
@@ -86,7 +69,7 @@ class ProgramRun : public ::testing::Test {
   http::Cancellation cancellation_;
   ProgramBounds bounds_{.output_bytes_max = 1u << 20, .stderr_bytes_max = 4096};
   std::string output_;
-  pid_t pid_ = -1;
+  testing::ForkedSpawner spawner_;
 };
 
 TEST_F(ProgramRun, gives_the_body_on_stdin_and_takes_the_answer_from_stdout) {
@@ -133,10 +116,7 @@ TEST_F(ProgramRun, leaves_no_descriptor_behind) {
 
 TEST_F(ProgramRun, survives_the_death_of_its_spawner) {
   SteadyTimer later(loop_, std::chrono::milliseconds(100));
-  later.async_wait([this](error_code) {
-    kill(pid_, SIGKILL);
-    waitpid(std::exchange(pid_, -1), nullptr, 0);
-  });
+  later.async_wait([this](error_code) { spawner_.end_by(SIGKILL); });
   EXPECT_EQ(run("sleep 2").ending, Ending::start);
   EXPECT_EQ(run("true").ending, Ending::start);
 }

@@ -16,6 +16,7 @@
 #include "gateway/process/ipc.hpp"
 #include "gateway/spawn/child_program.hpp"
 #include "gateway/spawn/spawn_protocol.hpp"
+#include "gateway/testing/forked_spawner.hpp"
 
 namespace tollgate::gateway {
 namespace {
@@ -24,21 +25,11 @@ using std::chrono::steady_clock;
 
 class SpawnerProcess : public ::testing::Test {
  protected:
-  void SetUp() override {
-    auto pair = make_channel_pair();
-    ASSERT_TRUE(pair);
-    pid_ = fork();
-    if (pid_ == 0) {
-      pair->ours.reset();
-      _exit(run_spawner(std::move(pair->theirs)));
-    }
-    channel_.emplace(loop_, std::move(pair->ours));
-  }
+  void SetUp() override { channel_.emplace(loop_, spawner_.start()); }
 
   void TearDown() override {
     channel_.reset();
-    int status = 0;
-    waitpid(pid_, &status, 0);
+    const int status = spawner_.wait();
     EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
   }
 
@@ -102,7 +93,7 @@ class SpawnerProcess : public ::testing::Test {
   EventLoop loop_;
   std::optional<Channel> channel_;
   UniqueFd output_;
-  pid_t pid_ = -1;
+  testing::ForkedSpawner spawner_;
 };
 
 TEST_F(SpawnerProcess, tells_output_exit_code_cpu_and_memory) {
@@ -147,13 +138,13 @@ TEST_F(SpawnerProcess, a_grandchild_that_left_its_session_and_keeps_the_pipe_is_
   const auto end = ended();
   ASSERT_TRUE(end);
   EXPECT_EQ(output(), "started\n");  // returns: no one holds the pipe
-  EXPECT_TRUE(descendants_of(pid_).empty());
+  EXPECT_TRUE(descendants_of(spawner_.pid()).empty());
 }
 
 TEST_F(SpawnerProcess, a_daemon_that_scrubbed_its_environment_is_found_too) {
   start(1, "env -i /usr/bin/setsid /bin/sh -c '/bin/sleep 60 & exit 0' & sleep 0.2; exit 0");
   ASSERT_TRUE(ended());
-  EXPECT_TRUE(descendants_of(pid_).empty());
+  EXPECT_TRUE(descendants_of(spawner_.pid()).empty());
 }
 
 TEST_F(SpawnerProcess, the_end_of_one_run_leaves_the_orphans_of_another) {
@@ -163,13 +154,13 @@ TEST_F(SpawnerProcess, the_end_of_one_run_leaves_the_orphans_of_another) {
   const auto end = ended();
   ASSERT_TRUE(end);
   EXPECT_EQ(end->id, 2u);
-  EXPECT_EQ(descendants_of(pid_).size(), 3u) << "the shell, its sleep, and the orphan";
+  EXPECT_EQ(descendants_of(spawner_.pid()).size(), 3u) << "the shell, its sleep, and the orphan";
 }
 
 TEST_F(SpawnerProcess, nothing_outlives_the_worker) {
   start(1, "(setsid sleep 60 &) ; sleep 60");
   std::this_thread::sleep_for(std::chrono::milliseconds(100));
-  const auto everyone = descendants_of(pid_);
+  const auto everyone = descendants_of(spawner_.pid());
   EXPECT_EQ(everyone.size(), 3u);
   channel_.reset();
   const auto limit = steady_clock::now() + std::chrono::seconds(5);
