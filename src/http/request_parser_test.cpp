@@ -277,7 +277,8 @@ TEST(RequestParser, bounds_chunk_extensions_of_a_message) {
 }
 
 TEST(RequestParser, refuses_chunk_extensions_without_a_name_or_a_value) {
-  for (const char* line : {"1;;c=d", "1;", "1;=d", "1;a;", "1;a=b;", "1;a=b;;c", "1;a=", "1;a=;b=c", "1;a=\"b\";;c"}) {
+  for (const char* line :
+       {"1;;c=d", "1;", "1;=d", "1;a;", "1;a=b;", "1;a=b;;c", "1;a=", "1;a=;b=c", "1;a=\"b\";;c"}) {
     EXPECT_EQ(read_every_way(chunked_with(std::string(line) + "\r\nx\r\n0\r\n\r\n")).outcome,
               "refused 400 malformed")
         << line;

@@ -24,6 +24,8 @@
 
 namespace tollgate::http::test {
 
+inline constexpr std::string_view get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+
 // Answers by a coroutine the test gives; remembers refusals.
 class ScriptedHandler final : public Handler {
  public:
@@ -53,6 +55,27 @@ inline Task<> answer_hello(Exchange& exchange) {
   const Field fields[] = {{"Content-Type", "text/plain"}};
   const ResponseHead head{200, fields};
   const auto sent = co_await exchange.response.send(head, "hello");
+  static_cast<void>(sent);
+}
+
+inline Task<std::string> whole_body(Exchange& exchange) {
+  std::string whole;
+  for (;;) {
+    const auto piece = co_await exchange.body.read();
+    if (!piece) co_return "error: " + std::string(piece.error()->word);
+    if (piece->empty()) co_return whole;
+    whole.append(*piece);
+  }
+}
+
+// Answers with the body, its trailers and the path.
+inline Task<> answer_echo(Exchange& exchange) {
+  std::string whole = co_await whole_body(exchange);
+  whole.append("|").append(exchange.request.target);
+  for (const Field& field : exchange.body.trailers())
+    whole.append("|").append(field.name).append("=").append(field.value);
+  whole.append("|end");
+  const auto sent = co_await exchange.response.send(ResponseHead{}, whole);
   static_cast<void>(sent);
 }
 
@@ -195,6 +218,12 @@ class ServerFixture : public ::testing::Test {
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
     }
     return false;
+  }
+  // Everything the server says, until it closes, to one request on a connection of its own.
+  std::string answer_to(std::string_view request) {
+    Client client = connect();
+    client.send(request);
+    return client.receive_all();
   }
   Client connect(int receive_buffer = 0) { return Client(port_, AF_INET, receive_buffer); }
 

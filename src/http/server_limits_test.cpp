@@ -8,11 +8,10 @@ namespace {
 
 using namespace std::chrono_literals;
 using test::Client;
+using test::get;
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
-
-constexpr std::string_view get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
 ServerLimits short_timeouts() {
   ServerLimits limits;
@@ -108,9 +107,8 @@ TEST_F(Http1Limits, body_by_length_and_in_chunks) {
 
 TEST_F(Http1Limits, a_length_over_the_limit_is_refused_before_a_byte_of_body) {
   start(answer_with_body_limit);
-  Client client = connect();
-  client.send("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 11\r\n\r\n");
-  const std::string answer = client.receive_all();
+  const std::string answer =
+      answer_to("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 11\r\n\r\n");
   EXPECT_THAT(answer, StartsWith("HTTP/1.1 413 Content Too Large\r\n"));
   EXPECT_THAT(answer, HasSubstr("x-tollgate-error: body\r\n"));
   EXPECT_THAT(answer, HasSubstr("Connection: close\r\n"));
@@ -151,9 +149,7 @@ TEST_F(Http1Limits, slow_head_after_a_good_request_is_408) {
 
 TEST_F(Http1Limits, slow_body_is_408) {
   start(answer_with_body_limit, short_timeouts());
-  Client client = connect();
-  client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc");
-  const std::string answer = client.receive_all();
+  const std::string answer = answer_to("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc");
   EXPECT_THAT(answer, StartsWith("HTTP/1.1 408 "));
   EXPECT_THAT(answer, HasSubstr("Connection: close\r\n"));
   EXPECT_TRUE(eventually([](const ServerCounters& c) { return timeouts(c, Phase::body) == 1; }));

@@ -12,11 +12,10 @@ namespace {
 
 using namespace std::chrono_literals;
 using test::Client;
+using test::get;
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
-
-constexpr std::string_view get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
 // Answers when told to, watching the client meanwhile.
 struct Gate {

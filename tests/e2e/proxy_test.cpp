@@ -5,10 +5,9 @@
 
 #include <thread>
 
-#include "tests/support/gateway_process.hpp"
 #include "tests/support/http_client.hpp"
 #include "tests/support/process_figures.hpp"
-#include "tests/support/scripted_upstream.hpp"
+#include "tests/support/proxy.hpp"
 
 namespace tollgate::testing {
 namespace {
@@ -17,58 +16,6 @@ using std::chrono::milliseconds;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using Clock = std::chrono::steady_clock;
-
-const std::string ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
-const std::string chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
-constexpr std::uint64_t gibibyte = 1u << 30;
-
-GatewayProcess in_front_of(std::uint16_t port, const std::string& limits = R"(io = "400ms")",
-                           const std::string& host = "127.0.0.1") {
-  return GatewayProcess::with_config(fmt::format(R"(
-listen = "127.0.0.1:0"
-workers = 1
-[[route]]
-path = "/*"
-upstream = "http://{}:{}/base"
-limits = {{ {} }}
-headers = {{ "X-Gateway-Workload" = "proxy" }}
-)",
-                                                 host, port, limits));
-}
-
-ScriptedUpstream::Script always(std::string bytes) {
-  return [bytes](Peer& peer) {
-    while (!peer.read_head().empty() && peer.send(bytes)) {
-    }
-  };
-}
-// Says it once, to the first request of each connection, and keeps the connection open.
-ScriptedUpstream::Script once(std::string bytes) {
-  return [bytes](Peer& peer) {
-    peer.read_head();
-    peer.send(bytes);
-    peer.wait_for_close();
-  };
-}
-ScriptedUpstream::Script once_then_close(std::string bytes) {
-  return [bytes](Peer& peer) {
-    peer.read_head();
-    peer.send(bytes);
-  };
-}
-ScriptedUpstream::Script once_then_reset(std::string bytes) {
-  return [bytes](Peer& peer) {
-    peer.read_head();
-    peer.send(bytes);
-    std::this_thread::sleep_for(milliseconds(50));
-    peer.reset();
-  };
-}
-
-bool let_go_of(const ScriptedUpstream& upstream) {
-  for (int i = 0; i < 300 && upstream.open() > 0; ++i) std::this_thread::sleep_for(milliseconds(10));
-  return upstream.open() == 0;
-}
 
 TEST(ReverseProxy, rewrites_what_the_study_rewrites_and_keeps_the_connection) {
   std::string head;
@@ -273,56 +220,6 @@ TEST(ReverseProxy, knows_answers_without_a_body) {
   EXPECT_EQ(upstream.accepted(), 1);
 }
 
-TEST(ReverseProxy, passes_interim_responses_chunks_and_trailers_on) {
-  ScriptedUpstream upstream(
-      once("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + chunked + "3\r\nabc\r\n0\r\nX-Sum: 6\r\n\r\n"));
-  const auto gateway = in_front_of(upstream.port());
-  Connection connection(gateway.port());
-  connection.send("GET / HTTP/1.1\r\nHost: a\r\nTE: trailers\r\nConnection: TE\r\n\r\n");
-  const Response response = connection.read_response();
-  EXPECT_EQ(response.body, "abc");
-  ASSERT_EQ(response.trailers.size(), 1u);
-  EXPECT_EQ(response.trailers[0].second, "6");
-  ASSERT_EQ(connection.interim.size(), 1u);
-  EXPECT_EQ(connection.interim[0].status, 103);
-}
-
-TEST(ReverseProxy, answers_the_expectation_itself_and_streams_chunks) {
-  std::string head;
-  std::string body;
-  ScriptedUpstream upstream([&](Peer& peer) {
-    head = peer.read_head();
-    body = peer.read_chunked();
-    peer.send(ok);
-    peer.wait_for_close();
-  });
-  const auto gateway = in_front_of(upstream.port());
-  Connection connection(gateway.port());
-  connection.send("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n");
-  std::this_thread::sleep_for(milliseconds(100));
-  connection.send("5\r\nhello\r\n");
-  std::this_thread::sleep_for(
-      milliseconds(600));  // longer than limits.io: the upstream may wait for the client
-  connection.send("0\r\n\r\n");
-  EXPECT_EQ(connection.read_response().body, "ok");
-  ASSERT_EQ(connection.interim.size(), 1u);
-  EXPECT_EQ(connection.interim[0].status, 100);
-  EXPECT_THAT(head, Not(HasSubstr("Expect")));
-  EXPECT_THAT(body, HasSubstr("hello"));
-}
-
-TEST(ReverseProxy, passes_an_answer_on_that_comes_before_the_body_is_sent) {
-  ScriptedUpstream upstream(once("HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno"));
-  const auto gateway = in_front_of(upstream.port());
-  Connection connection(gateway.port());
-  connection.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\nsome");
-  const Response response = connection.read_response();
-  EXPECT_EQ(response.status, 403);
-  EXPECT_EQ(response.body, "no");
-  connection.send_some(std::string(1000, 'x'));
-  EXPECT_TRUE(let_go_of(upstream));
-}
-
 TEST(ReverseProxy, bounds_the_answer_when_the_route_does) {
   ScriptedUpstream upstream(always("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nabcde"));
   const auto at = in_front_of(upstream.port(), R"(response = 5)");
@@ -343,80 +240,6 @@ TEST(ReverseProxy, loses_no_request_to_connections_that_the_upstream_closes_when
         i % 2 == 0 ? get(gateway.port(), "/") : request(gateway.port(), "POST", "/", "");
     ASSERT_EQ(response.status, 200) << "request " << i << ": " << response.body;
   }
-}
-
-TEST(ReverseProxy, streams_a_gibibyte_down_in_bounded_memory) {
-  ScriptedUpstream upstream([](Peer& peer) {
-    peer.read_head();
-    peer.send(fmt::format("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", gibibyte));
-    const std::string piece(1 << 20, 'x');
-    for (std::uint64_t sent = 0; sent < gibibyte && peer.send(piece); sent += piece.size()) {
-    }
-    peer.wait_for_close();
-  });
-  const auto gateway = in_front_of(upstream.port());
-  const pid_t worker = gateway.worker_pids().at(0);
-  const std::uint64_t before_kib = figures_of(worker).pss_kib;
-  Connection connection(gateway.port());
-  connection.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-  std::uint64_t received = 0;
-  std::vector<char> bytes(1 << 20);
-  std::uint64_t most_kib = 0;
-  for (ssize_t got;
-       received < gibibyte && (got = ::recv(connection.fd(), bytes.data(), bytes.size(), 0)) > 0;) {
-    if (received >> 27 != (received + static_cast<std::uint64_t>(got)) >> 27) {
-      most_kib = std::max(most_kib, figures_of(worker).pss_kib);
-    }
-    received += static_cast<std::uint64_t>(got);
-  }
-  EXPECT_GE(received, gibibyte);
-  EXPECT_LT(most_kib, before_kib + 4096);
-}
-
-TEST(ReverseProxy, streams_a_gibibyte_up_in_bounded_memory) {
-  std::atomic<std::uint64_t> arrived = 0;
-  ScriptedUpstream upstream([&arrived](Peer& peer) {
-    peer.read_head();
-    while (arrived < gibibyte) {
-      const std::size_t got = peer.read_exactly(1 << 20).size();
-      if (got == 0) return;
-      arrived += got;
-    }
-    peer.send(ok);
-    peer.wait_for_close();
-  });
-  const auto gateway = in_front_of(upstream.port(), R"(body = "2GiB", deadline = "60s")");
-  const pid_t worker = gateway.worker_pids().at(0);
-  const std::uint64_t before_kib = figures_of(worker).pss_kib;
-  Connection connection(gateway.port());
-  connection.send(fmt::format("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n", gibibyte));
-  const std::string piece(1 << 20, 'x');
-  std::uint64_t most_kib = 0;
-  for (std::uint64_t sent = 0; sent < gibibyte; sent += piece.size()) {
-    connection.send(piece);
-    if (sent % (128u << 20) == 0) most_kib = std::max(most_kib, figures_of(worker).pss_kib);
-  }
-  EXPECT_EQ(connection.read_response().body, "ok");
-  EXPECT_EQ(arrived, gibibyte);
-  EXPECT_LT(most_kib, before_kib + 4096);
-}
-
-TEST(ReverseProxy, reads_an_upstream_only_as_fast_as_the_client_reads) {
-  std::atomic<std::uint64_t> sent = 0;
-  ScriptedUpstream upstream([&sent](Peer& peer) {
-    peer.read_head();
-    peer.send(fmt::format("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", gibibyte));
-    const std::string piece(64 << 10, 'x');
-    while (peer.send(piece)) sent += piece.size();
-  });
-  const auto gateway = in_front_of(upstream.port());
-  {
-    Connection connection(gateway.port());
-    connection.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-    std::this_thread::sleep_for(milliseconds(1000));
-    EXPECT_LT(sent, 64u << 20);  // what the sockets' buffers hold
-  }
-  EXPECT_TRUE(let_go_of(upstream));
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <mutex>
@@ -155,5 +156,37 @@ class ScriptedUpstream {
   std::vector<std::thread> connections_;
   std::thread acceptor_;
 };
+
+// Scripts that wait for a request, say `bytes` once, and then keep the connection open, close it, or reset
+// it.
+inline ScriptedUpstream::Script once(std::string bytes) {
+  return [bytes](Peer& peer) {
+    peer.read_head();
+    peer.send(bytes);
+    peer.wait_for_close();
+  };
+}
+inline ScriptedUpstream::Script once_then_close(std::string bytes) {
+  return [bytes](Peer& peer) {
+    peer.read_head();
+    peer.send(bytes);
+  };
+}
+inline ScriptedUpstream::Script once_then_reset(std::string bytes) {
+  return [bytes](Peer& peer) {
+    peer.read_head();
+    peer.send(bytes);
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    peer.reset();
+  };
+}
+
+// Whether the upstream sees every connection end, within three seconds.
+inline bool let_go_of(const ScriptedUpstream& server) {
+  for (int i = 0; i < 300 && (server.accepted() == 0 || server.open() > 0); ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  return server.open() == 0;
+}
 
 }  // namespace tollgate::testing

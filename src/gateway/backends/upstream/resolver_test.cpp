@@ -13,8 +13,7 @@ namespace {
 expected<Resolved, std::string> ask(const std::string& host) {
   EventLoop loop;
   std::optional<expected<Resolved, std::string>> answer;
-  asio::co_spawn(
-      loop, [&]() -> Task<> { answer = co_await resolve(loop, host); }, asio::detached);
+  asio::co_spawn(loop, [&]() -> Task<> { answer = co_await resolve(loop, host); }, asio::detached);
   loop.run_for(std::chrono::seconds(15));
   if (!answer) return unexpected(std::string("no answer in time"));
   return *answer;

@@ -1,0 +1,121 @@
+// Request bodies over real sockets: lengths, chunks, 100-continue, bodies nobody reads.
+#include "http/http1_body.hpp"
+
+#include <gmock/gmock.h>
+
+#include "http/server_fixture.hpp"
+
+namespace tollgate::http {
+namespace {
+
+using namespace std::chrono_literals;
+using test::answer_echo;
+using test::Client;
+using test::get;
+using ::testing::EndsWith;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::StartsWith;
+
+class Http1Bodies : public test::ServerFixture {};
+
+TEST_F(Http1Bodies, reads_a_body_by_length_and_one_in_chunks) {
+  start(answer_echo);
+  Client client = connect();
+  EXPECT_THAT(client.ask("POST /l HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nabcd", "|end"),
+              EndsWith("\r\n\r\nabcd|/l|end"));
+  client.send("POST /c HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n");
+  std::this_thread::sleep_for(20ms);
+  EXPECT_THAT(client.ask("2\r\nde\r\n0\r\nX-T: v\r\n\r\n", "|end"), EndsWith("\r\n\r\nabcde|/c|X-T=v|end"));
+  EXPECT_THAT(client.ask(get, "|end"), EndsWith("\r\n\r\n|/|end"));
+}
+
+TEST_F(Http1Bodies, finds_the_next_request_behind_a_large_chunked_body) {
+  start(answer_echo);
+  Client client = connect();
+  const std::string chunk(40'000, 'x');
+  std::string request = "POST /c HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+  for (int i = 0; i < 10; ++i) request += "9c40\r\n" + chunk + "\r\n";
+  request += "0\r\n\r\n" + std::string(get) + "GET /last HTTP/1.1\r\nHost: a\r\n\r\n";
+  std::thread sender([&] { client.send(request); });
+  const std::string answers = client.receive_until("|/last|end");
+  sender.join();
+  EXPECT_THAT(answers, HasSubstr("\r\n\r\n" + std::string(400'000, 'x') + "|/c|endHTTP/1.1 200 OK"));
+  EXPECT_THAT(answers, HasSubstr("\r\n\r\n|/|endHTTP/1.1 200 OK"));
+  EXPECT_THAT(answers, EndsWith("\r\n\r\n|/last|end"));
+}
+
+TEST_F(Http1Bodies, gives_a_body_that_came_with_its_head_without_a_read) {
+  start([](Exchange& exchange) -> Task<> {
+    const auto body = exchange.body.all_if_buffered();
+    const auto sent =
+        co_await exchange.response.send(ResponseHead{}, std::string(body.value_or("later")) + "|end");
+    static_cast<void>(sent);
+  });
+  Client client = connect();
+  EXPECT_THAT(client.ask("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc", "|end"),
+              EndsWith("\r\n\r\nabc|end"));
+  EXPECT_THAT(
+      client.ask(
+          "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n2\r\nbc\r\n0\r\n\r\n",
+          "|end"),
+      EndsWith("\r\n\r\nabc|end"));
+  EXPECT_THAT(client.ask(get, "|end"), EndsWith("\r\n\r\n|end"));
+  EXPECT_THAT(client.ask("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nab", "|end"),
+              EndsWith("\r\n\r\nlater|end"));
+}
+
+TEST_F(Http1Bodies, what_all_if_buffered_began_read_continues) {
+  start([](Exchange& exchange) -> Task<> {
+    const auto early = exchange.body.all_if_buffered();
+    EXPECT_EQ(early, std::nullopt);
+    Task<> answer = answer_echo(exchange);
+    co_await std::move(answer);
+  });
+  Client client = connect();
+  client.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n2\r\nb");
+  std::this_thread::sleep_for(20ms);
+  EXPECT_THAT(client.ask("c\r\n0\r\n\r\n", "|end"), EndsWith("\r\n\r\nabc|/|end"));
+}
+
+TEST_F(Http1Bodies, says_continue_when_the_handler_first_reads) {
+  start(answer_echo);
+  Client client = connect();
+  client.send("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-Continue\r\nContent-Length: 3\r\n\r\n");
+  EXPECT_EQ(client.receive_until("\r\n\r\n"), "HTTP/1.1 100 Continue\r\n\r\n");
+  EXPECT_THAT(client.ask("abc", "|end"), StartsWith("HTTP/1.1 200 OK\r\n"));
+  EXPECT_THAT(client.ask(get, "|end"), StartsWith("HTTP/1.1 200 OK\r\n"));
+}
+
+TEST_F(Http1Bodies, does_not_say_continue_when_the_body_is_there) {
+  start(answer_echo);
+  Client client = connect();
+  EXPECT_THAT(client.ask("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\nabc",
+                         "|end"),
+              StartsWith("HTTP/1.1 200 OK\r\n"));
+}
+
+TEST_F(Http1Bodies, closes_when_the_answer_came_instead_of_continue) {
+  start();
+  const std::string answer =
+      answer_to("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n");
+  EXPECT_THAT(answer, StartsWith("HTTP/1.1 200 OK\r\n"));
+  EXPECT_THAT(answer, HasSubstr("Connection: close\r\n"));
+}
+
+TEST_F(Http1Bodies, reads_a_small_unread_body_away_and_closes_on_a_large_one) {
+  start();
+  Client client = connect();
+  client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 60000\r\n\r\n");
+  EXPECT_THAT(client.receive_until("hello"), Not(HasSubstr("Connection")));
+  client.send(std::string(60000, 'x'));
+  EXPECT_THAT(client.ask(get), StartsWith("HTTP/1.1 200 OK\r\n"));
+  client.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\n0\r\n\r\n");
+  client.receive_until("hello");
+  EXPECT_THAT(client.ask(get), StartsWith("HTTP/1.1 200 OK\r\n"));
+  client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n");
+  EXPECT_THAT(client.receive_until("hello"), HasSubstr("Connection: close\r\n"));
+}
+
+}  // namespace
+}  // namespace tollgate::http
