@@ -19,11 +19,6 @@ constexpr bool is_token_byte(char c) {
          std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
 }
 
-std::string_view without_trailing_space(std::string_view text) {
-  const std::size_t last = text.find_last_not_of(" \t");
-  return last == std::string_view::npos ? std::string_view{} : text.substr(0, last + 1);
-}
-
 Method method_of(std::uint8_t code) {
   switch (code) {
     case HTTP_GET:
@@ -52,14 +47,6 @@ bool is_http_method(std::uint8_t code) {
   return code != HTTP_SOURCE && !(code >= HTTP_DESCRIBE && code <= HTTP_FLUSH);
 }
 
-// RFC 9110 section 6.5.1: what frames or routes a message may not come after it.
-bool forbidden_in_trailers(std::string_view name) {
-  constexpr std::string_view names[] = {"content-length", "transfer-encoding", "host", "connection", "expect",
-                                        "upgrade",        "trailer",           "te",   "keep-alive"};
-  return std::any_of(std::begin(names), std::end(names),
-                     [name](std::string_view one) { return equal_ignoring_case(one, name); });
-}
-
 }  // namespace
 
 struct RequestParser::Callbacks {
@@ -73,29 +60,44 @@ struct RequestParser::Callbacks {
   static int span(llhttp_t* parser, const char* at, std::size_t size) {
     return (self(parser).*member)(at, size);
   }
+  // A field line is one of the head or, after it, one of the trailers.
   static int name(llhttp_t* parser, const char* at, std::size_t size) {
     RequestParser& me = self(parser);
-    return me.head_.done ? me.on_trailer_name(at, size) : me.on_name(at, size);
+    return me.head_.done ? me.check(me.body_.on_trailer_name({at, size})) : me.on_name(at, size);
   }
   static int value(llhttp_t* parser, const char* at, std::size_t size) {
     RequestParser& me = self(parser);
-    return me.head_.done ? me.on_trailer_value(at, size) : me.on_value(at, size);
+    return me.head_.done ? me.check(me.body_.on_trailer_value({at, size})) : me.on_value(at, size);
   }
   static int value_complete(llhttp_t* parser) {
     RequestParser& me = self(parser);
-    return me.head_.done ? me.on_trailer_complete() : me.on_value_complete();
+    return me.head_.done ? me.check(me.body_.on_trailer_complete()) : me.on_value_complete();
+  }
+
+  // Pauses, for that tells where the line ended.
+  static int chunk_line(llhttp_t* parser) {
+    if (parser->content_length == 0) self(parser).body_.on_last_chunk();
+    return HPE_PAUSED;
   }
   static int extension_name(llhttp_t* parser, const char*, std::size_t size) {
     RequestParser& me = self(parser);
-    return me.body_.extensions.name(size) ? me.on_extension(size) : me.refuse(Rule::chunk_grammar);
+    return me.check(me.body_.on_extension_name(size));
   }
   static int extension_value(llhttp_t* parser, const char*, std::size_t size) {
     RequestParser& me = self(parser);
-    return me.body_.extensions.value(size) ? me.on_extension(size) : me.refuse(Rule::chunk_grammar);
+    return me.check(me.body_.on_extension_value(size));
   }
-  static int extension_end(llhttp_t* parser) {
-    self(parser).body_.extensions.complete();
+  static int extension_complete(llhttp_t* parser) {
+    self(parser).body_.on_extension_complete();
     return 0;
+  }
+  static int content(llhttp_t* parser, const char* at, std::size_t size) {
+    self(parser).body_.on_content(at, size);
+    return 0;
+  }
+  static int message_complete(llhttp_t* parser) {
+    self(parser).body_.on_complete();
+    return HPE_PAUSED;
   }
 
   static const llhttp_settings_t& settings() {
@@ -111,20 +113,20 @@ struct RequestParser::Callbacks {
       s.on_header_value = value;
       s.on_header_value_complete = value_complete;
       s.on_headers_complete = event<&RequestParser::on_head_complete>;
-      s.on_chunk_header = event<&RequestParser::on_chunk_line>;
+      s.on_chunk_header = chunk_line;
       s.on_chunk_extension_name = extension_name;
-      s.on_chunk_extension_name_complete = extension_end;
+      s.on_chunk_extension_name_complete = extension_complete;
       s.on_chunk_extension_value = extension_value;
-      s.on_chunk_extension_value_complete = extension_end;
-      s.on_body = span<&RequestParser::on_body>;
-      s.on_message_complete = event<&RequestParser::on_message_complete>;
+      s.on_chunk_extension_value_complete = extension_complete;
+      s.on_body = content;
+      s.on_message_complete = message_complete;
       return s;
     }();
     return table;
   }
 };
 
-RequestParser::RequestParser(const HeadLimits& limits) : limits_(limits) {
+RequestParser::RequestParser(const HeadLimits& limits) : limits_(limits), body_(limits_) {
   llhttp_init(&parser_, HTTP_REQUEST, &Callbacks::settings());
   parser_.data = this;
   lines_.reserve(usual_fields);
@@ -138,12 +140,7 @@ void RequestParser::reset() {
   lines_.clear();
   client_request_id_ = {};
   request_.fields.clear();
-  if (body_.done || body_.framing_begin != nullptr) {
-    body_ = {};
-    trailer_text_.clear();
-    trailer_lines_.clear();
-    trailers_.clear();
-  }
+  body_.reset();
 }
 
 RequestParser::Progress RequestParser::parse_head(std::string_view bytes) {
@@ -300,11 +297,11 @@ int RequestParser::on_value(const char* at, std::size_t size) {
 
 int RequestParser::on_value_complete() {
   Span& value = lines_.back().value;
-  value.end = value.begin + static_cast<std::uint32_t>(without_trailing_space(value.in(base_)).size());
+  value.end = value.begin + static_cast<std::uint32_t>(without_trailing_blanks(value.in(base_)).size());
   return check_field(lines_.back());
 }
 
-int RequestParser::check_field(const Line& line) {
+int RequestParser::check_field(const FieldLine& line) {
   const std::string_view name = line.name.in(base_);
   const std::string_view value = line.value.in(base_);
   switch (name.size()) {
@@ -347,7 +344,7 @@ std::optional<Rule> RequestParser::finish_head() {
   if (head_bytes_ - head_.section_begin > limits_.section_bytes_max) return Rule::section_too_large;
   if (!head_.host && parser_.http_minor == 1) return Rule::host_missing;
 
-  for (const Line& line : lines_) request_.fields.add(line.name.in(base_), line.value.in(base_));
+  for (const FieldLine& line : lines_) request_.fields.add(line.name.in(base_), line.value.in(base_));
   request_.method = method_of(parser_.method);
   request_.method_name = head_.method.in(base_);
   const auto target = parse_target(head_.target.in(base_), request_.method, target_scratch_);
@@ -374,24 +371,19 @@ std::optional<Rule> RequestParser::finish_head() {
 
 RequestParser::Chunks RequestParser::parse_chunks(char* bytes, std::size_t size) {
   Chunks result;
-  body_.framing_begin = bytes;
-  body_.content_begin = body_.content_end = bytes;
+  body_.begin_piece(bytes);
   const char* at = bytes;
   const char* const end = bytes + size;
-  while (refusal_ == nullptr && !body_.done && at != end) {
+  while (refusal_ == nullptr && !body_.done() && at != end) {
     llhttp_resume(&parser_);
     const llhttp_errno error = llhttp_execute(&parser_, at, static_cast<std::size_t>(end - at));
     if (refusal_ != nullptr) break;
     if (error == HPE_OK) {
       at = end;
-      const bool too_long = !body_.last_chunk && count_framing(end) > limits_.chunk_line_bytes_max;
-      if (too_long) refuse(Rule::chunk_line_too_long);
-      body_.framing_begin = end;
-    } else if (error == HPE_PAUSED) {  // by on_chunk_line or on_message_complete
+      if (!body_.in_last_chunk()) check(body_.on_framing_end(end));  // trailers have a bound of their own
+    } else if (error == HPE_PAUSED) {                                // by chunk_line or message_complete
       at = llhttp_get_error_pos(&parser_);
-      const bool too_long = !body_.done && count_framing(at) > limits_.chunk_line_bytes_max;
-      if (too_long) refuse(Rule::chunk_line_too_long);
-      body_.framing_begin = at;
+      if (!body_.done()) check(body_.on_framing_end(at));
     } else {
       const bool framing = error == HPE_INVALID_CONTENT_LENGTH || error == HPE_INVALID_TRANSFER_ENCODING ||
                            error == HPE_UNEXPECTED_CONTENT_LENGTH;
@@ -399,83 +391,13 @@ RequestParser::Chunks RequestParser::parse_chunks(char* bytes, std::size_t size)
     }
   }
   result.consumed = static_cast<std::size_t>(at - bytes);
-  result.content = {body_.content_begin, static_cast<std::size_t>(body_.content_end - body_.content_begin)};
+  result.content = body_.content();
   if (refusal_ != nullptr) {
     result.progress = Progress::refused;
-  } else if (body_.done) {
+  } else if (body_.done()) {
     result.progress = Progress::complete;
-    finish_trailers();
   }
   return result;
-}
-
-// Bytes of framing since the last content byte, up to `end`.
-std::size_t RequestParser::count_framing(const char* end) {
-  body_.framing_bytes += static_cast<std::size_t>(end - body_.framing_begin);
-  return body_.framing_bytes;
-}
-
-// Pauses, for that tells where the line ended.
-int RequestParser::on_chunk_line() {
-  if (parser_.content_length == 0) body_.last_chunk = true;
-  return HPE_PAUSED;
-}
-
-int RequestParser::on_extension(std::size_t size) {
-  body_.extension_bytes += size;
-  return body_.extension_bytes > limits_.extension_bytes_max ? refuse(Rule::chunk_extensions_too_large) : 0;
-}
-
-int RequestParser::on_body(const char* at, std::size_t size) {
-  if (body_.content_begin == body_.content_end) {
-    body_.content_begin = body_.content_end = const_cast<char*>(at);
-  } else {
-    std::copy(at, at + size, body_.content_end);
-  }
-  body_.content_end += size;
-  body_.framing_begin = at + size;
-  body_.framing_bytes = 0;
-  return 0;
-}
-
-int RequestParser::on_trailer_name(const char* at, std::size_t size) {
-  if (trailer_lines_.empty() || body_.in_value) {
-    if (trailer_lines_.size() == limits_.trailers_max) return refuse(Rule::trailers_too_large);
-    const auto here = static_cast<std::uint32_t>(trailer_text_.size());
-    trailer_lines_.push_back({{here, here}, {here, here}});
-    body_.in_value = false;
-  }
-  if (trailer_text_.size() + size > limits_.trailer_bytes_max) return refuse(Rule::trailers_too_large);
-  trailer_text_.append(at, size);
-  const auto end = static_cast<std::uint32_t>(trailer_text_.size());
-  trailer_lines_.back().name.end = end;
-  trailer_lines_.back().value = {end, end};
-  return 0;
-}
-
-int RequestParser::on_trailer_value(const char* at, std::size_t size) {
-  body_.in_value = true;
-  if (trailer_text_.size() + size > limits_.trailer_bytes_max) return refuse(Rule::trailers_too_large);
-  trailer_text_.append(at, size);
-  trailer_lines_.back().value.end = static_cast<std::uint32_t>(trailer_text_.size());
-  return 0;
-}
-
-int RequestParser::on_trailer_complete() {
-  const std::string_view name = trailer_lines_.back().name.in(trailer_text_.data());
-  return forbidden_in_trailers(name) ? refuse(Rule::trailer_forbidden) : 0;
-}
-
-void RequestParser::finish_trailers() {
-  for (const Line& line : trailer_lines_) {
-    const std::string_view value = without_trailing_space(line.value.in(trailer_text_.data()));
-    trailers_.add(line.name.in(trailer_text_.data()), value);
-  }
-}
-
-int RequestParser::on_message_complete() {
-  body_.done = true;
-  return HPE_PAUSED;
 }
 
 }  // namespace tollgate::http

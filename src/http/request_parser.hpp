@@ -16,8 +16,9 @@
 #include <string_view>
 #include <vector>
 
+#include "http/chunked_body.hpp"
+#include "http/field_line.hpp"
 #include "http/limits.hpp"
-#include "http/chunk_extension.hpp"
 #include "http/message.hpp"
 #include "http/policy.hpp"
 
@@ -53,8 +54,8 @@ class RequestParser {
   };
   Chunks parse_chunks(char* bytes, std::size_t size);
 
-  // After the end of a chunked body. Copied: they may arrive in many pieces.
-  const Fields& trailers() const { return trailers_; }
+  // After the end of a chunked body.
+  const Fields& trailers() const { return body_.trailers(); }
 
   // After `refused`.
   const Refusal& why() const { return *refusal_; }
@@ -65,17 +66,6 @@ class RequestParser {
   bool method_is_head() const { return !head_.method.empty() && parser_.method == HTTP_HEAD; }
 
  private:
-  // Where something lies in the head's bytes: offsets, for those may move while it arrives.
-  struct Span {
-    std::uint32_t begin = 0;
-    std::uint32_t end = 0;
-    bool empty() const { return begin == end; }
-    std::string_view in(const char* base) const { return {base + begin, end - begin}; }
-  };
-  struct Line {
-    Span name;
-    Span value;
-  };
   // What is known of the head so far; all of it starts anew with each request.
   struct Head {
     std::size_t parsed = 0;
@@ -89,18 +79,7 @@ class RequestParser {
     bool connection = false;
     Span request_id;
   };
-  struct ChunkedBody {
-    const char* framing_begin = nullptr;  // first byte after the last content byte of this piece
-    std::size_t framing_bytes = 0;        // framing in earlier pieces since the last content byte
-    char* content_begin = nullptr;
-    char* content_end = nullptr;
-    ChunkExtensions extensions;
-    std::size_t extension_bytes = 0;
-    bool last_chunk = false;
-    bool in_value = false;
-    bool done = false;
-  };
-  struct Callbacks;  // llhttp's settings, calling the members below
+  struct Callbacks;  // llhttp's settings, calling the members below and those of body_
 
   int refuse(Rule rule);
   int check(std::optional<Rule> broken) { return broken ? refuse(*broken) : 0; }
@@ -119,35 +98,23 @@ class RequestParser {
   int on_value(const char* at, std::size_t size);
   int on_value_complete();
   int on_head_complete();
-  int on_chunk_line();
-  int on_extension(std::size_t size);
-  int on_body(const char* at, std::size_t size);
-  int on_trailer_name(const char* at, std::size_t size);
-  int on_trailer_value(const char* at, std::size_t size);
-  int on_trailer_complete();
-  int on_message_complete();
 
-  int check_field(const Line& line);
+  int check_field(const FieldLine& line);
   std::optional<Rule> finish_head();
-  void finish_trailers();
-  std::size_t count_framing(const char* end);
 
   HeadLimits limits_;
   llhttp_t parser_{};
   const Refusal* refusal_ = nullptr;
   const char* base_ = nullptr;  // the bytes of the current call
   Head head_;
-  std::vector<Line> lines_;
+  std::vector<FieldLine> lines_;
   ChunkedBody body_;
-  std::string trailer_text_;
-  std::vector<Line> trailer_lines_;
 
   Request request_;
   std::size_t head_bytes_ = 0;
   bool keep_alive_ = false;
   std::string target_scratch_;
   std::string_view client_request_id_;
-  Fields trailers_;
 };
 
 }  // namespace tollgate::http
