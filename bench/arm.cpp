@@ -5,7 +5,14 @@ namespace tollgate::bench {
 using namespace std::chrono_literals;
 
 Effort Effort::quick() {
-  return {.warm_up = 0ms, .window = 500ms, .starts = 2, .programs = 3, .sleepers = 10, .chain_requests = 2};
+  return {.warm_up = 0ms,
+          .window = 500ms,
+          .starts = 2,
+          .programs = 3,
+          .sleepers = 10,
+          .chain_requests = 2,
+          .benchmark_repetitions = 1,
+          .benchmark_seconds = 0.02};
 }
 
 Arms all_arms() {
@@ -14,6 +21,7 @@ Arms all_arms() {
   add_start_arms(arms);
   add_memory_arms(arms);
   add_guest_arms(arms);
+  add_sandbox_arms(arms);
   return arms;
 }
 

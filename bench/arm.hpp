@@ -21,6 +21,8 @@ struct Effort {
   unsigned programs = 1000;  // loaded at once
   unsigned sleepers = 500;   // guests that sleep at once
   unsigned chain_requests = 40;
+  unsigned benchmark_repetitions = 5;  // of each Google Benchmark
+  double benchmark_seconds = 0.3;      // at least, each
   static Effort full() { return {}; }
   static Effort quick();
 };
@@ -60,6 +62,7 @@ void add_throughput_arms(Arms& arms);
 void add_start_arms(Arms& arms);
 void add_memory_arms(Arms& arms);
 void add_guest_arms(Arms& arms);
+void add_sandbox_arms(Arms& arms);
 
 Arms all_arms();
 

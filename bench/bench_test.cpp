@@ -13,12 +13,14 @@
 #include <thread>
 
 #include "bench/figures.hpp"
+#include "bench/google_benchmark.hpp"
 #include "bench/http_client.hpp"
 #include "bench/open_loop_client.hpp"
 #include "bench/placement.hpp"
 #include "bench/process_tree.hpp"
 #include "bench/report.hpp"
 #include "bench/sha256_chain.hpp"
+#include "bench/sha256_scalar.hpp"
 #include "bench/statistics.hpp"
 #include "bench/wrk.hpp"
 
@@ -81,6 +83,33 @@ TEST(Sha256, computes_the_standard_digest_and_the_chain_of_it) {
   EXPECT_EQ(sha256_chain_hex(0), std::string(64, '0'));
   // SHA-256 of 40 zero bytes.
   EXPECT_EQ(sha256_chain_hex(1).substr(0, 16), "2c34ce1df23b838c");
+}
+
+TEST(Sha256, is_the_same_in_every_yardstick) {
+  for (const ScalarChain& chain : scalar_chains()) {
+    EXPECT_EQ(chain_hex(chain, 3), sha256_chain_hex(3)) << chain.compiler;
+  }
+}
+
+TEST(GoogleBenchmark, report_is_read_by_name_without_its_aggregates) {
+  const BenchmarkTimes times = read_benchmark_times(R"({"benchmarks": [
+      {"name": "a/x:1", "run_name": "a/x:1", "run_type": "iteration", "real_time": 3, "cpu_time": 2, "time_unit": "us"},
+      {"name": "a/x:1", "run_name": "a/x:1", "run_type": "iteration", "real_time": 5, "cpu_time": 4, "time_unit": "us"},
+      {"name": "a/x:1_mean", "run_name": "a/x:1", "run_type": "aggregate", "real_time": 4, "cpu_time": 3, "time_unit": "us"}
+    ]})");
+  EXPECT_THAT(times.at("a/x:1").cpu_ns, ElementsAre(2000, 4000));
+  EXPECT_THAT(times.at("a/x:1").wall_ns, ElementsAre(3000, 5000));
+  EXPECT_THROW(read_benchmark_times("Failed to match any benchmarks"), std::runtime_error);
+}
+
+TEST(GoogleBenchmark, one_that_could_not_be_run_is_told_in_its_words) {
+  try {
+    read_benchmark_times(R"({"benchmarks": [{"name": "a", "run_name": "a", "run_type": "iteration",
+        "error_occurred": true, "error_message": "guests/build has not been run"}]})");
+    FAIL();
+  } catch (const std::runtime_error& error) {
+    EXPECT_STREQ(error.what(), "a: guests/build has not been run");
+  }
 }
 
 // A child that uses CPU time in a grandchild, which it has waited for.

@@ -30,11 +30,13 @@ struct Options {
   std::uint64_t seed = 1;
   std::string json_path;
   std::string tollgate = TOLLGATE_BINARY;
+  std::string sandbox_bench = TOLLGATE_SANDBOX_BENCH;
   std::string guests = TOLLGATE_SOURCE_DIR "/guests/out";
 };
 
 Programs find_programs(const Options& options) {
   Programs programs{.tollgate = options.tollgate,
+                    .sandbox_bench = options.sandbox_bench,
                     .nginx = find_program("nginx"),
                     .wrk = find_program("wrk"),
                     .guests = options.guests,

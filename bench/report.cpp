@@ -79,7 +79,7 @@ void figure_table(std::string& text, const Run& run) {
                  "aim");
   for (const Figure& figure : all_figures()) {
     if (const auto value = figure_value(figure, run.results)) {
-      fmt::format_to(out, "{:<52}{:>10}   {:<20}{:>8}{:>8}  {}\n", figure.text,
+      fmt::format_to(out, "{:<52}{:>10}   {:<20}{:>8.4g}{:>8.4g}  {}\n", figure.text,
                      fmt::format("{:.3f} {}", value->median, figure.unit),
                      fmt::format("{:.3f} to {:.3f}", value->lowest, value->highest), figure.must, figure.aim,
                      verdict(figure, value->median));

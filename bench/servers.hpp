@@ -30,6 +30,7 @@ class Folder {
 // The programs, found once; start-up fails with a sentence where one is missing.
 struct Programs {
   std::string tollgate;
+  std::string sandbox_bench;
   std::string nginx;
   std::string wrk;
   std::string guests;      // folder of built example guests

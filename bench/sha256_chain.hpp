@@ -1,4 +1,4 @@
-// The gateway study's /compute in plain scalar C++, the yardstick for guests that compute it: start from 32
+// The gateway study's /compute in plain C++, what every answer is checked against: start from 32
 // zero bytes, round i = SHA-256(hash, i as 64-bit little-endian), for i from 0.
 #pragma once
 
