@@ -3,6 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <cinttypes>
+#include <cstdint>
+#include <cstdio>
+#include <fstream>
 #include <memory>
 #include <string>
 #include <vector>
@@ -164,6 +168,70 @@ TEST_P(LeakTest, ten_thousand_interleaved_runs_of_two_programs_see_nothing_of_ea
            i % 2 == 0 ? first_data : second_data);
     if (i % 1000 == 999) second = engine->load(spy(7, second_data, 5000));  // the old one is unloaded
   }
+}
+
+// What this process has mapped, as the kernel tells it.
+struct Mapped {
+  std::size_t mappings = 0;
+  std::uint64_t bytes = 0;
+  std::uint64_t executable_bytes = 0;
+};
+Mapped mapped() {
+  Mapped all;
+  std::ifstream maps("/proc/self/maps");
+  for (std::string line; std::getline(maps, line);) {
+    std::uint64_t begin = 0;
+    std::uint64_t end = 0;
+    char rights[5] = {};
+    if (std::sscanf(line.c_str(), "%" SCNx64 "-%" SCNx64 " %4s", &begin, &end, rights) != 3) continue;
+    ++all.mappings;
+    all.bytes += end - begin;
+    if (rights[2] == 'x') all.executable_bytes += end - begin;
+  }
+  return all;
+}
+
+TEST_P(LeakTest, an_unloaded_program_gives_back_its_slots_mappings_and_code) {
+  constexpr std::uint64_t slot_bytes = std::uint64_t{4}
+                                       << 30;  // address space that each slot reserves, at least
+  constexpr std::uint64_t heap_growth_bytes_max = 64u << 20;
+  constexpr std::size_t heap_mappings_max = 8;
+  const auto engine = GetParam().make();
+  const auto use = [&engine] {
+    const auto program = engine->load(spy(4, first_data, 4096));
+    std::vector<std::unique_ptr<Begun>> suspended;
+    for (const char* const how : {"s", "l", "s"}) {
+      suspended.push_back(std::make_unique<Begun>(*program, how, std::span<const std::string_view>{}));
+      (void)suspended.back()->run->resume();
+    }
+    for (const char* const how : {"n", "t", "x", "n"}) expect(*program, how, first_data);
+    return mapped();
+  };
+  use();  // what the engine keeps for any program: stacks, its allocator
+  const Mapped before = mapped();
+  for (int i = 0; i < 20; ++i) {
+    const Mapped during = use();
+    EXPECT_GT(during.executable_bytes, before.executable_bytes);
+    EXPECT_GT(during.bytes, before.bytes + 4 * slot_bytes);
+  }
+  const Mapped after = mapped();
+  EXPECT_EQ(after.executable_bytes, before.executable_bytes);
+  EXPECT_LT(after.bytes, before.bytes + heap_growth_bytes_max);
+  EXPECT_LE(after.mappings, before.mappings + heap_mappings_max);
+}
+
+TEST_P(LeakTest, a_program_that_is_still_run_is_not_unloaded_before_its_last_run_is_gone) {
+  const auto engine = GetParam().make();
+  auto program = engine->load(spy(4, first_data, 9000));
+  const std::weak_ptr<Program> watched = program;
+  auto begun = std::make_unique<Begun>(*program, "s", std::span<const std::string_view>{});
+  ASSERT_EQ(begun->run->resume(), Run::State::waiting);
+  program.reset();
+  EXPECT_FALSE(watched.expired());
+  begun->run->cancel();
+  EXPECT_EQ(begun->run->resume(), Run::State::ended);
+  begun.reset();
+  EXPECT_TRUE(watched.expired());
 }
 
 TEST_P(LeakTest, runs_beside_suspended_ones_see_nothing_of_them) {

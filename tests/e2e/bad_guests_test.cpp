@@ -5,6 +5,7 @@
 #include <chrono>
 #include <memory>
 #include <string>
+#include <thread>
 
 #include "tests/support/background_load.hpp"
 #include "tests/support/gateway_process.hpp"
@@ -79,6 +80,16 @@ TEST_P(BadGuest, ends_with_its_status_and_word_in_time_while_others_are_served) 
   EXPECT_EQ(counts.refused, 0u);
   EXPECT_EQ(counts.answers.size(), 1u);
   EXPECT_EQ(gateway_->worker_pids(), workers);  // nobody had to be restarted
+}
+
+TEST(StderrFlood, leaves_no_more_in_the_log_than_its_limit_says) {
+  const auto gateway = GatewayProcess::with_config(
+      one_worker + wasm_route("/flood", "bad/stderr_flood", "limits = { stderr = \"8KiB\" }"));
+  const std::size_t before = gateway.err().size();
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(get(gateway.port(), "/flood").body, "logged\n");
+  ASSERT_TRUE(gateway.wait_for_log("xxxxxxxx", 5s, before));
+  std::this_thread::sleep_for(200ms);  // whatever else there is
+  EXPECT_LT(gateway.err().size() - before, 3 * (8u << 10) + (4u << 10));
 }
 
 }  // namespace
