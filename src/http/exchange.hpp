@@ -67,6 +67,13 @@ class BodyReader {
   // copy.
   virtual std::optional<std::string_view> all_if_buffered() = 0;
 
+  // A read() that waits fails with `cause` now, and so does every later one of a body that is not all there: nobody
+  // wants it any more. Where reads never wait there is nothing to do.
+  virtual void interrupt(const Reason&) {}
+
+  // Content given out so far.
+  virtual std::uint64_t bytes_read() const = 0;
+
   // When bytes of it arrived last after the head; the clock's epoch before that. The wait for an answer begins there.
   virtual SteadyTime last_arrival() const = 0;
 

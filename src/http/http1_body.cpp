@@ -38,7 +38,7 @@ Task<Piece> Http1Body::read() {
     } else if (piece.empty()) {
       const auto received = co_await receive();
       if (!received) {
-        error_ = received.error();
+        if (error_ == nullptr) error_ = received.error();  // else it was interrupted
         break;
       }
       piece = take(buffer_->data(), *received);
@@ -47,6 +47,12 @@ Task<Piece> Http1Body::read() {
   }
   if (error_ != nullptr) co_return unexpected(error_);
   co_return std::string_view{};
+}
+
+void Http1Body::interrupt(const Reason& cause) {
+  if (done_ || error_ != nullptr) return;
+  error_ = &cause;
+  if (receiving_) stream_.interrupt();
 }
 
 // The content of bytes that have arrived.
@@ -93,7 +99,9 @@ Task<expected<std::size_t, const Reason*>> Http1Body::receive() {
   std::size_t size = buffer_->size();
   if (!chunked_) size = static_cast<std::size_t>(std::min<std::uint64_t>(size, remaining_));
   const Http1Watch::Pause pause(watch_);
+  receiving_ = true;
   const auto received = co_await stream_.read_some(std::span(buffer_->data(), size), Phase::body);
+  receiving_ = false;
   if (received && *received == 0) co_return unexpected(&reasons::client_gone);
   if (received) last_arrival_ = std::chrono::steady_clock::now();
   co_return received;

@@ -22,6 +22,8 @@ class Http1Body final : public BodyReader {
   void limit(std::uint64_t bytes) override { limit_ = bytes; }
   Task<expected<std::string_view, const Reason*>> read() override;
   std::optional<std::string_view> all_if_buffered() override;
+  void interrupt(const Reason& cause) override;
+  std::uint64_t bytes_read() const override { return given_; }
   SteadyTime last_arrival() const override { return last_arrival_; }
   const Fields& trailers() const override { return parser_.trailers(); }
 
@@ -58,6 +60,7 @@ class Http1Body final : public BodyReader {
   bool chunked_ = false;
   bool done_ = true;
   bool awaiting_continue_ = false;
+  bool receiving_ = false;       // a read() waits on the socket
   std::uint64_t remaining_ = 0;  // by length: content bytes not yet given out
   std::uint64_t given_ = 0;      // content bytes given out
   std::uint64_t limit_ = UINT64_MAX;

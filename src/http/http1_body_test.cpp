@@ -12,6 +12,7 @@ using namespace std::chrono_literals;
 using test::answer_echo;
 using test::Client;
 using test::get;
+using test::whole_body;
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::Not;
@@ -101,6 +102,36 @@ TEST_F(Http1Bodies, closes_when_the_answer_came_instead_of_continue) {
       answer_to("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n");
   EXPECT_THAT(answer, StartsWith("HTTP/1.1 200 OK\r\n"));
   EXPECT_THAT(answer, HasSubstr("Connection: close\r\n"));
+}
+
+TEST_F(Http1Bodies, a_read_that_waits_is_interrupted_with_its_cause_and_the_connection_ends) {
+  start([](Exchange& exchange) -> Task<> {
+    SteadyTimer timer(co_await asio::this_coro::executor, 50ms);
+    timer.async_wait([&exchange](const error_code&) { exchange.body.interrupt(reasons::internal); });
+    const std::string text = co_await whole_body(exchange) + "|end";
+    const auto sent = co_await exchange.response.send(ResponseHead{}, text);
+    static_cast<void>(sent);
+  });
+  const std::string answer = answer_to("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\nabc");
+  EXPECT_THAT(answer, HasSubstr("Connection: close\r\n"));
+  EXPECT_THAT(answer, EndsWith("\r\n\r\nerror: internal|end"));
+}
+
+TEST_F(Http1Bodies, an_interruption_after_the_end_changes_nothing) {
+  start([](Exchange& exchange) -> Task<> {
+    const std::string body = co_await whole_body(exchange);
+    exchange.body.interrupt(reasons::internal);
+    const std::string text = body + "|" + std::to_string(exchange.body.bytes_read()) + "|end";
+    const auto sent = co_await exchange.response.send(ResponseHead{}, text);
+    static_cast<void>(sent);
+  });
+  Client client = connect();
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_THAT(client.ask("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+                           "2\r\nab\r\n1\r\nc\r\n0\r\n\r\n",
+                           "|end"),
+                EndsWith("\r\n\r\nabc|3|end"));
+  }
 }
 
 TEST_F(Http1Bodies, reads_a_small_unread_body_away_and_closes_on_a_large_one) {

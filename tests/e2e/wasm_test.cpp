@@ -9,6 +9,7 @@
 #include "tests/support/gateway_process.hpp"
 #include "tests/support/guests.hpp"
 #include "tests/support/http_client.hpp"
+#include "tests/support/scripted_upstream.hpp"
 
 namespace tollgate::testing {
 namespace {
@@ -110,6 +111,28 @@ TEST(Wasm, a_slow_upload_that_makes_progress_is_not_ended_by_the_deadline) {
   const Response echoed = steady.read_response();
   EXPECT_EQ(echoed.status, 200);
   EXPECT_EQ(echoed.body, "abcdef");
+}
+
+// The body's own timeout would be 10 s.
+TEST(Wasm, a_stalled_upload_is_ended_by_the_deadline_whatever_serves_the_route) {
+  ScriptedUpstream upstream(once(""));
+  const std::string limits = "limits = { deadline = \"300ms\", io = \"9s\" }\n";
+  const auto gateway = GatewayProcess::with_config(
+      one_worker + wasm_route("/guest", "echo_c", "abi = \"stdio\"\n" + limits) +
+      "[[route]]\npath = \"/program\"\nspawn = [\"cat\"]\nabi = \"stdio\"\n" + limits +
+      "[[route]]\npath = \"/proxy\"\nupstream = \"http://127.0.0.1:" + std::to_string(upstream.port()) +
+      "\"\n" + limits);
+  for (const char* const path : {"/guest", "/program", "/proxy"}) {
+    Connection connection(gateway.port());
+    const auto begun = std::chrono::steady_clock::now();
+    connection.send("POST " + std::string(path) + " HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\nabc");
+    const Response response = connection.read_response();
+    EXPECT_EQ(response.status, 504) << path;
+    EXPECT_EQ(response.field("x-tollgate-error"), "deadline") << path;
+    EXPECT_GE(std::chrono::steady_clock::now() - begun, 300ms) << path;
+    EXPECT_LT(std::chrono::steady_clock::now() - begun, 5s) << path;
+    EXPECT_TRUE(connection.closed_by_peer()) << path;
+  }
 }
 
 TEST(Wasm, a_sleeping_guest_holds_nobody) {

@@ -101,9 +101,10 @@ Task<> Dispatcher::answer_without_backend(http::Exchange& exchange, TableLease l
   record(exchange, {route, sent ? &reason : sent.error(), nullptr});
 }
 
-// The deadline ends the wait for an answer, which begins with the last bytes of the request: neither an
-// upload nor an answer that is under way, for those are bounded by the waits for their bytes and by the
-// limits of their source.
+// The deadline ends the wait for an answer, which begins with the last bytes of the request that came:
+// neither an upload that makes progress nor an answer that is under way, for those are bounded by the waits
+// for their bytes and by the limits of their source. An upload that stalls is ended by it, or by the server's
+// wait for body bytes if that is shorter.
 class Dispatcher::AnswerDeadline {
  public:
   AnswerDeadline(TimerWheel& wheel, http::Exchange& exchange, SteadyTime::duration limit)
@@ -120,6 +121,7 @@ class Dispatcher::AnswerDeadline {
       wheel_.arm(deadline_, due);
     } else {
       exchange_.cancellation.cancel(reasons::deadline);
+      exchange_.body.interrupt(reasons::deadline);
     }
   }
 
@@ -175,7 +177,7 @@ void Dispatcher::record(const http::Exchange& exchange, const Ended& ended) {
   record.received = exchange.received;
   record.total = std::chrono::steady_clock::now() - exchange.received;
   record.handled = record.total;
-  record.request_bytes = exchange.request.content_length.value_or(0);
+  record.request_bytes = exchange.request.content_length.value_or(exchange.body.bytes_read());
   record.response_bytes = exchange.response.body_bytes();
   if (const RequestContext* context = ended.context) {
     record.detail = context->detail;
