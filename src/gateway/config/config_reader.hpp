@@ -20,8 +20,9 @@ namespace tollgate::gateway {
 // Whether modules and directories that the configuration names must be there.
 enum class NamedFiles : std::uint8_t { must_exist, not_looked_at };
 
-inline constexpr std::size_t config_bytes_max = 4u << 20;  // a table of 10,000 routes is about 2 MB
-inline constexpr std::size_t routes_max = route_slots_max;
+inline constexpr std::size_t config_bytes_max = 4u << 20;  // a table of routes_max routes is about 2 MB
+// Half of the slots: a table can always be replaced by one of other names while it serves.
+inline constexpr std::size_t routes_max = route_slots_max / 2;
 
 // Relative paths in the text are relative to the folder of `file`, whose name appears in errors.
 expected<Config, ConfigErrors> read_config(std::string_view toml, const std::filesystem::path& file,

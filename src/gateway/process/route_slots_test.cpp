@@ -3,6 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <set>
+#include <string>
+#include <vector>
+
+#include "gateway/config/config_reader.hpp"
 
 namespace tollgate::gateway {
 namespace {
@@ -60,6 +64,18 @@ TEST(RouteSlots, never_takes_one_of_the_table_that_serves) {
   auto second = routes({"/c"});
   ASSERT_TRUE(slots.assign(first, {}));
   EXPECT_FALSE(slots.assign(second, first));
+}
+
+TEST(RouteSlots, the_largest_table_can_be_replaced_by_one_of_other_names) {
+  RouteSlots slots;
+  std::vector<Route> first(routes_max);
+  std::vector<Route> second(routes_max);
+  for (std::size_t i = 0; i < routes_max; ++i) {
+    first[i].path = "/first/" + std::to_string(i);
+    second[i].path = "/second/" + std::to_string(i);
+  }
+  ASSERT_TRUE(slots.assign(first, {}));
+  EXPECT_TRUE(slots.assign(second, first));
 }
 
 TEST(RouteSlots, tables_that_were_refused_do_not_age_the_one_that_serves) {
