@@ -6,8 +6,8 @@
 #include <utility>
 
 #include "base/task_group.hpp"
-#include "gateway/process/limits.hpp"
 #include "gateway/backends/upstream/resolver.hpp"
+#include "gateway/process/limits.hpp"
 
 namespace tollgate::gateway {
 namespace {
@@ -43,7 +43,8 @@ void UpstreamNames::keep(const Config& config) {
 std::vector<message::Upstreams> UpstreamNames::known() const {
   std::vector<message::Upstreams> messages;
   for (const auto& [host, name] : names_) {
-    if (messages.empty() || messages.back().upstreams.size() == upstreams_per_packet_max) messages.emplace_back();
+    if (messages.empty() || messages.back().upstreams.size() == upstreams_per_packet_max)
+      messages.emplace_back();
     messages.back().upstreams.push_back({host, name.addresses});
   }
   return messages;
@@ -75,7 +76,7 @@ Task<message::Upstreams> UpstreamNames::changes() {
 
 // The answer of a name server that fails later does not take away addresses that worked.
 Task<> UpstreamNames::resolve_one(std::string host) {
-  auto resolved = co_await resolve(loop_, host);
+  auto resolved = co_await resolve(loop_, host, name_servers_);
   Name& name = names_[host];
   if (resolved) {
     name.addresses = std::move(resolved->addresses);

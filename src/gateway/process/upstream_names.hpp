@@ -1,11 +1,12 @@
-// The upstream names of the table that serves, resolved: at load, and again whenever their time to live is over.
-// Workers never resolve; they are told.
+// The upstream names of the table that serves, resolved: at load, and again whenever their time to live is
+// over. Workers never resolve; they are told.
 //
 // Threads: the supervisor's event loop.
 #pragma once
 
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/async.hpp"
@@ -17,10 +18,12 @@ namespace tollgate::gateway {
 
 class UpstreamNames {
  public:
-  UpstreamNames(EventLoop& loop, Log& log) : loop_(loop), log_(log) {}
+  // `name_servers` as in resolve().
+  UpstreamNames(EventLoop& loop, Log& log, std::string name_servers = {})
+      : loop_(loop), log_(log), name_servers_(std::move(name_servers)) {}
 
-  // Resolves the names of `config` that are not known yet, all at once. A name that cannot be resolved has no address
-  // (its routes answer 502) and is asked again soon: an upstream may well be started after us.
+  // Resolves the names of `config` that are not known yet, all at once. A name that cannot be resolved has no
+  // address (its routes answer 502) and is asked again soon: an upstream may well be started after us.
   Task<> learn(const Config& config);
 
   // Only these are asked again from now on.
@@ -42,6 +45,7 @@ class UpstreamNames {
 
   EventLoop& loop_;
   Log& log_;
+  std::string name_servers_;
   std::map<std::string, Name> names_;
 };
 

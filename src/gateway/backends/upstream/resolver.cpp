@@ -25,7 +25,7 @@ class Question {
   Question(const Question&) = delete;
   Question& operator=(const Question&) = delete;
 
-  Task<expected<Resolved, std::string>> ask(const std::string& host);
+  Task<expected<Resolved, std::string>> ask(const std::string& host, const std::string& name_servers);
 
  private:
   struct Watched {
@@ -49,7 +49,8 @@ class Question {
   Resolved found_;
 };
 
-Task<expected<Resolved, std::string>> Question::ask(const std::string& host) {
+Task<expected<Resolved, std::string>> Question::ask(const std::string& host,
+                                                    const std::string& name_servers) {
   ares_options options{};
   options.sock_state_cb = on_state;
   options.sock_state_cb_data = this;
@@ -60,6 +61,10 @@ Task<expected<Resolved, std::string>> Question::ask(const std::string& host) {
   if (status_ != ARES_SUCCESS) {
     channel_ = nullptr;
     co_return unexpected(host + ": " + ares_strerror(status_));
+  }
+  if (!name_servers.empty()) {
+    const int set = ares_set_servers_ports_csv(channel_, name_servers.c_str());
+    if (set != ARES_SUCCESS) co_return unexpected(name_servers + ": " + ares_strerror(set));
   }
   ares_addrinfo_hints hints{};
   hints.ai_family = AF_UNSPEC;
@@ -139,12 +144,12 @@ void Question::on_answer(void* self, int status, int, ares_addrinfo* found) {
 
 }  // namespace
 
-Task<expected<Resolved, std::string>> resolve(EventLoop& loop, std::string host) {
+Task<expected<Resolved, std::string>> resolve(EventLoop& loop, std::string host, std::string name_servers) {
   error_code not_literal;
   asio::ip::make_address(host, not_literal);
   if (!not_literal) co_return Resolved{{host}, resolve_ttl_max};
   Question question(loop);
-  co_return co_await question.ask(host);
+  co_return co_await question.ask(host, name_servers);
 }
 
 }  // namespace tollgate::gateway

@@ -25,9 +25,11 @@ inline constexpr std::chrono::seconds resolve_ttl_max{
     300};  // a moved upstream is found within this, whatever its TTL
 inline constexpr std::chrono::seconds resolve_limit{10};  // of one resolve(), all servers and tries together
 
-// `host` without brackets. The error is a sentence that names the host.
+// `host` without brackets. The error is a sentence that names the host. `name_servers`: ADDRESS:PORT,
+// separated by commas; empty: those of /etc/resolv.conf.
 //
 // Threads: the loop's one. The loop must outlive the task.
-Task<expected<Resolved, std::string>> resolve(EventLoop& loop, std::string host);
+Task<expected<Resolved, std::string>> resolve(EventLoop& loop, std::string host,
+                                              std::string name_servers = {});
 
 }  // namespace tollgate::gateway

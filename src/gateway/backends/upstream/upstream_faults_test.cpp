@@ -212,7 +212,7 @@ TEST_F(ProxyFaults, drops_an_idle_connection_when_anything_happens_on_it) {
     Call call(loop);
     serve(call);
     EXPECT_EQ(upstream->pool.idle(), 1u);
-    run_for(milliseconds(150));
+    for (int i = 0; i < 100 && upstream->pool.idle() > 0; ++i) run_for(milliseconds(20));
     EXPECT_EQ(upstream->pool.idle(), 0u);
   }
 }
