@@ -70,6 +70,25 @@ TEST(ReverseProxy, passes_an_answer_on_that_comes_before_the_body_is_sent) {
   EXPECT_TRUE(let_go_of(upstream));
 }
 
+TEST(ReverseProxy, a_slow_upload_that_makes_progress_outlasts_deadline_and_io) {
+  std::string body;
+  ScriptedUpstream upstream([&body](Peer& peer) {
+    peer.read_head();
+    body = peer.read_exactly(8);
+    peer.send(ok);
+    peer.wait_for_close();
+  });
+  const auto gateway = in_front_of(upstream.port(), R"(deadline = "400ms", io = "400ms")");
+  Connection connection(gateway.port());
+  connection.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 8\r\n\r\n");
+  for (const char* piece : {"a", "b", "c", "d", "e", "f", "g", "h"}) {
+    std::this_thread::sleep_for(milliseconds(100));
+    connection.send(piece);
+  }
+  EXPECT_EQ(connection.read_response().body, "ok");
+  EXPECT_EQ(body, "abcdefgh");
+}
+
 TEST(ReverseProxy, streams_a_gibibyte_down_in_bounded_memory) {
   ScriptedUpstream upstream([](Peer& peer) {
     peer.read_head();
