@@ -99,6 +99,21 @@ TEST(AccessLog, is_opened_anew_by_sighup) {
 }
 
 // A pipe that nobody reads takes 64 KiB, the worker's buffer 256 KiB more: some 1,300 lines.
+TEST(AccessLog, counts_the_bytes_of_a_body_however_it_is_framed) {
+  const TempDir folder;
+  const auto gateway = GatewayProcess::with_config(configuration((folder.path() / "access.log").string()) +
+                                                   "[[route]]\npath = \"/echo\"\nnative = \"echo\"\n");
+  request(gateway.port(), "POST", "/echo", "abcd");
+  Connection connection(gateway.port());
+  connection.send(
+      "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n3\r\ncde\r\n0\r\n\r\n");
+  EXPECT_EQ(connection.read_response().body, "echo: abcde");
+  const auto lines = wait_for_lines(folder.path() / "access.log", 2);
+  ASSERT_EQ(lines.size(), 2u);
+  EXPECT_EQ(lines[0]["bytes_in"], 4);
+  EXPECT_EQ(lines[1]["bytes_in"], 5);
+}
+
 TEST(AccessLog, drops_and_counts_lines_instead_of_waiting_for_a_reader) {
   constexpr int requests = 4000;
   const TempDir folder;
