@@ -22,6 +22,7 @@ Arms all_arms() {
   add_memory_arms(arms);
   add_guest_arms(arms);
   add_sandbox_arms(arms);
+  add_spawn_arms(arms);
   return arms;
 }
 

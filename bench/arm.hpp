@@ -63,6 +63,7 @@ void add_start_arms(Arms& arms);
 void add_memory_arms(Arms& arms);
 void add_guest_arms(Arms& arms);
 void add_sandbox_arms(Arms& arms);
+void add_spawn_arms(Arms& arms);
 
 Arms all_arms();
 

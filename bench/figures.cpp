@@ -51,6 +51,14 @@ constexpr Figure figures[] = {
      1.15},
     {"SHA-256 chain, Rust guest / scalar native", Derive::value, "sha256-rust", "", "guest_over_native", "",
      1.4, 1.15},
+    {"spawn route (static echo) / posix_spawn, CPU", Derive::value, "spawn-echo", "", "cpu_over_posix_spawn",
+     "", 1.15, 1.05},
+    {"spawn route (cat) / posix_spawn, CPU", Derive::value, "spawn-cat", "", "cpu_over_posix_spawn", "", 1.15,
+     1.05},
+    {"spawn route, requests/s / (cores / cost)", Derive::value, "spawn-all-cores", "",
+     "share_of_cores_over_cost", "", 0.85, 0.95, Bound::at_least},
+    {"wasmtime run route / the study's design", Derive::value, "spawn-wasmtime", "", "over_study", "", 3, 3,
+     Bound::at_least},
 };
 
 std::optional<double> measured(const Results& results, std::string_view arm, std::string_view value,
@@ -66,6 +74,13 @@ std::optional<double> measured(const Results& results, std::string_view arm, std
 
 std::span<const Figure> all_figures() {
   return figures;
+}
+
+std::string_view verdict(const Figure& figure, double value) {
+  const auto within = [&](double limit) {
+    return figure.bound == Bound::at_most ? value <= limit : value >= limit;
+  };
+  return within(figure.aim) ? "aim reached" : within(figure.must) ? "must reached" : "MISSED";
 }
 
 std::optional<Spread> figure_value(const Figure& figure, const Results& results) {

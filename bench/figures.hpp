@@ -1,4 +1,5 @@
-// The promises: which measured figure must stay below what. The tables "How fast" of the two issues, as data.
+// The promises: which measured figure must stay below or above what. The tables "How fast" of the issues, as
+// data.
 #pragma once
 
 #include <map>
@@ -20,6 +21,9 @@ enum class Derive {
   difference,  // a - b
 };
 
+// On which side of the limits the promise lies.
+enum class Bound { at_most, at_least };
+
 struct Figure {
   std::string_view text;
   Derive derive;
@@ -27,9 +31,13 @@ struct Figure {
   std::string_view b;      // "" with Derive::value
   std::string_view value;  // which of the measured values
   std::string_view unit;   // "" for a ratio
-  double must;             // at most
-  double aim;              // at most
+  double must;
+  double aim;
+  Bound bound = Bound::at_most;
 };
+
+// "aim reached", "must reached" or "MISSED".
+std::string_view verdict(const Figure& figure, double value);
 
 std::span<const Figure> all_figures();
 

@@ -38,7 +38,15 @@ HttpClient::HttpClient(std::uint16_t port) : socket_(try_connect(port)) {
 }
 
 void HttpClient::send_get(const std::string& target) {
-  const std::string request = fmt::format("GET {} HTTP/1.1\r\nHost: localhost\r\n\r\n", target);
+  send(fmt::format("GET {} HTTP/1.1\r\nHost: localhost\r\n\r\n", target));
+}
+
+void HttpClient::send_post(const std::string& target, const std::string& body) {
+  send(fmt::format("POST {} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{}", target, body.size(),
+                   body));
+}
+
+void HttpClient::send(const std::string& request) {
   if (::send(socket_.get(), request.data(), request.size(), MSG_NOSIGNAL) !=
       static_cast<ssize_t>(request.size())) {
     throw std::runtime_error("the server does not take a request");

@@ -23,10 +23,13 @@ class HttpClient {
   explicit HttpClient(UniqueFd connected) : socket_(std::move(connected)) {}
 
   void send_get(const std::string& target);
+  void send_post(const std::string& target, const std::string& body);
   // Throws when no whole response comes in time. Content-Length only: that is what these servers send.
   Answer read_answer(std::chrono::milliseconds limit = std::chrono::seconds(10));
 
  private:
+  void send(const std::string& request);
+
   UniqueFd socket_;
   std::string buffer_;
 };

@@ -27,10 +27,6 @@ bool is_load(const std::vector<Measurement>& blocks) {
   return !values_of(blocks, cpu_per_request).empty();
 }
 
-std::string_view verdict(const Figure& figure, double value) {
-  return value <= figure.aim ? "aim reached" : value <= figure.must ? "must reached" : "MISSED";
-}
-
 void load_table(std::string& text, const Run& run) {
   auto out = std::back_inserter(text);
   fmt::format_to(out, "{:<20}{:>16}{:>12}{:>10}{:>10}{:>8}\n", "arm", "CPU us/request", "requests/s",

@@ -1,4 +1,5 @@
-// A route's requests, each answered by a process of its own: the whole body on its stdin, its stdout the answer.
+// A route's requests, each answered by a process of its own: the whole body on its stdin, its stdout the
+// answer.
 #pragma once
 
 #include <memory>

@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "gateway/guests/guest_handler.hpp"
-#include "gateway/routing/loaded_table.hpp"
 #include "gateway/reasons.hpp"
+#include "gateway/routing/loaded_table.hpp"
 #include "gateway/spawn/spawn_client.hpp"
 
 namespace tollgate::gateway {
@@ -34,7 +34,8 @@ std::size_t log_lines_bytes(std::string_view output) {
   }
 }
 
-const http::Reason* reason_of(const ProgramOutcome& outcome, const http::Cancellation& cancellation, bool is_wasmtime) {
+const http::Reason* reason_of(const ProgramOutcome& outcome, const http::Cancellation& cancellation,
+                              bool is_wasmtime) {
   switch (outcome.ending) {
     case Ending::done:
       return nullptr;
@@ -65,7 +66,8 @@ expected<std::unique_ptr<SpawnHandler>, std::string> SpawnHandler::make(const Ro
   }
   if (const auto* spawn = std::get_if<SpawnBackend>(&program)) {
     Command command{.argv = spawn->argv};
-    return std::unique_ptr<SpawnHandler>(new SpawnHandler(route, std::move(command), spawn->env, {}, services));
+    return std::unique_ptr<SpawnHandler>(
+        new SpawnHandler(route, std::move(command), spawn->env, {}, services));
   }
   const auto& wasm = std::get<WasmBackend>(program);
   const auto module = resources.modules.find(module_name(wasm));
@@ -77,7 +79,8 @@ expected<std::unique_ptr<SpawnHandler>, std::string> SpawnHandler::make(const Ro
                   .delivery = is_wasmtime ? Delivery::named_options : Delivery::valued_options,
                   .module = module->second.get(),
                   .has_log_on_stdout = !is_wasmtime && wasm.mode == EngineMode::jit};
-  return std::unique_ptr<SpawnHandler>(new SpawnHandler(route, std::move(command), wasm.env, wasm.args, services));
+  return std::unique_ptr<SpawnHandler>(
+      new SpawnHandler(route, std::move(command), wasm.env, wasm.args, services));
 }
 
 SpawnHandler::SpawnHandler(const Route& route, Command command, const std::map<std::string, std::string>& env,
@@ -99,7 +102,8 @@ StartProgram SpawnHandler::start_of(const Variables& variables) const {
   StartProgram start{.limits = limits_, .argv = command_.argv, .environment = {minimal_path}};
   for (const std::string_view variable : variables.environment) {
     if (command_.delivery != Delivery::process) start.argv.emplace_back("--env");
-    if (command_.delivery == Delivery::named_options) start.argv.emplace_back(variable.substr(0, variable.find('=')));
+    if (command_.delivery == Delivery::named_options)
+      start.argv.emplace_back(variable.substr(0, variable.find('=')));
     if (command_.delivery == Delivery::valued_options) {
       start.argv.emplace_back(variable);
     } else if (variable.starts_with("PATH=")) {
@@ -127,9 +131,12 @@ Task<bool> SpawnHandler::run(RequestContext& context, std::string_view body, Var
   }
   GuestStderr lines(services_.observer, context.exchange.request_id, name_);
   const ActiveSandbox active(services_.observer, slot_);
-  ProgramInput input{.start = start_of(variables), .body = body, .module = command_.module};
-  ProgramOutcome outcome = co_await run_program(*services_.spawner, std::move(input), bounds_,
-                                                context.exchange.cancellation, output, lines);
+  ProgramInput input{
+      .start = start_of(variables), .body = body, .module = command_.module, .expected = expected_output_};
+  const ProgramServices services{*services_.spawner, services_.wheel};
+  ProgramOutcome outcome =
+      co_await run_program(services, std::move(input), bounds_, context.exchange.cancellation, output, lines);
+  expected_output_ = outcome.wrote_much ? ProgramInput::Output::much : ProgramInput::Output::little;
   context.program = ProgramCosts{.run = std::chrono::steady_clock::now() - begun,
                                  .cpu = outcome.cpu,
                                  .memory_bytes_peak = outcome.memory_bytes_peak};

@@ -1,5 +1,6 @@
-// A route's program: what each of its runs is given, and one run of it for one request. Used by the backends `spawn`
-// and `transform`. The program is a command of the configuration, or an engine's command line with a module.
+// A route's program: what each of its runs is given, and one run of it for one request. Used by the backends
+// `spawn` and `transform`. The program is a command of the configuration, or an engine's command line with a
+// module.
 //
 // Threads: the worker's one.
 #pragma once
@@ -13,9 +14,9 @@
 
 #include "base/expected.hpp"
 #include "gateway/abi/cgi_request.hpp"
-#include "gateway/guests/admission.hpp"
 #include "gateway/backend.hpp"
 #include "gateway/config/config.hpp"
+#include "gateway/guests/admission.hpp"
 #include "gateway/guests/guest_services.hpp"
 #include "gateway/spawn/program_run.hpp"
 #include "gateway/worker_services.hpp"
@@ -33,14 +34,15 @@ class SpawnHandler {
                                                                    const TableResources& resources,
                                                                    WorkerServices& services);
 
-  // What a run gets: variables "NAME=value", and words after the guest's own arguments, of which a command gets none.
+  // What a run gets: variables "NAME=value", and words after the guest's own arguments, of which a command
+  // gets none.
   struct Variables {
     std::span<const std::string_view> environment;
     std::span<const std::string_view> args;  // argv[0] first
   };
 
-  // Waits for a place, runs the program on `body` and collects what it writes in `output`. True: that is an answer;
-  // otherwise context.reason says why not. Completes when nothing of the program is left.
+  // Waits for a place, runs the program on `body` and collects what it writes in `output`. True: that is an
+  // answer; otherwise context.reason says why not. Completes when nothing of the program is left.
   Task<bool> run(RequestContext& context, std::string_view body, Variables variables, std::string& output);
 
   const abi::RouteEnvironment& environment() const { return environment_; }
@@ -72,6 +74,7 @@ class SpawnHandler {
   abi::RouteEnvironment environment_;
   SpawnLimits limits_;
   ProgramBounds bounds_;
+  ProgramInput::Output expected_output_ = ProgramInput::Output::little;  // as of the last run
   Admission admission_;
 };
 

@@ -14,6 +14,28 @@ union ControlBuffer {
   char bytes[CMSG_SPACE(packet_fds_max * sizeof(int))];
 };
 
+// Takes ownership of every descriptor that came, also of those in a packet that will be refused.
+void adopt_fds(msghdr& message, std::vector<UniqueFd>& fds) {
+  for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr; header = CMSG_NXTHDR(&message, header)) {
+    if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
+    const std::size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    for (std::size_t i = 0; i < count; ++i) {
+      int fd = -1;
+      std::memcpy(&fd, CMSG_DATA(header) + i * sizeof fd, sizeof fd);
+      fds.emplace_back(fd);
+    }
+  }
+}
+
+ChannelError closed() {
+  return {ChannelError::Kind::closed, "the other process has ended"};
+}
+ChannelError failed(const char* what) {
+  return {ChannelError::Kind::failed, fmt::format("{}: {}", what, strerror(errno))};
+}
+
+}  // namespace
+
 ssize_t send_packet(int socket, std::string_view bytes, std::span<const int> fds) {
   iovec part{.iov_base = const_cast<char*>(bytes.data()), .iov_len = bytes.size()};
   ControlBuffer control;
@@ -32,22 +54,8 @@ ssize_t send_packet(int socket, std::string_view bytes, std::span<const int> fds
   return sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
-// Takes ownership of every descriptor that came, also of those in a packet that will be refused.
-void adopt_fds(msghdr& message, std::vector<UniqueFd>& fds) {
-  for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr; header = CMSG_NXTHDR(&message, header)) {
-    if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
-    const std::size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-    for (std::size_t i = 0; i < count; ++i) {
-      int fd = -1;
-      std::memcpy(&fd, CMSG_DATA(header) + i * sizeof fd, sizeof fd);
-      fds.emplace_back(fd);
-    }
-  }
-}
-
-ssize_t receive_packet(int socket, Packet& packet, int& flags) {
-  packet.bytes.resize(packet_bytes_max);
-  iovec part{.iov_base = packet.bytes.data(), .iov_len = packet.bytes.size()};
+ssize_t receive_packet(int socket, std::span<char> room, Packet& packet) {
+  iovec part{.iov_base = room.data(), .iov_len = room.size()};
   ControlBuffer control;
   msghdr message{};
   message.msg_iov = &part;
@@ -55,20 +63,21 @@ ssize_t receive_packet(int socket, Packet& packet, int& flags) {
   message.msg_control = control.bytes;
   message.msg_controllen = sizeof control.bytes;
   const ssize_t n = recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-  if (n >= 0) adopt_fds(message, packet.fds);
-  flags = message.msg_flags;
-  packet.bytes.resize(n > 0 ? static_cast<std::size_t>(n) : 0);
+  if (n < 0) return n;
+  adopt_fds(message, packet.fds);
+  if ((message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) {
+    errno = EMSGSIZE;
+    return -1;
+  }
+  packet.bytes.assign(room.data(), static_cast<std::size_t>(n));
   return n;
 }
 
-ChannelError closed() { return {ChannelError::Kind::closed, "the other process has ended"}; }
-ChannelError failed(const char* what) {
-  return {ChannelError::Kind::failed, fmt::format("{}: {}", what, strerror(errno))};
+std::unique_ptr<char[]> packet_room() {
+  return std::make_unique_for_overwrite<char[]>(packet_bytes_max);
 }
 
-}  // namespace
-
-Channel::Channel(EventLoop& loop, UniqueFd socket) : socket_(loop, socket.release()) {}
+Channel::Channel(EventLoop& loop, UniqueFd socket) : socket_(loop, socket.release()), room_(packet_room()) {}
 
 Task<expected<void, ChannelError>> Channel::send(std::string_view bytes, std::span<const int> fds) {
   if (bytes.size() > packet_bytes_max || fds.size() > packet_fds_max) {
@@ -79,7 +88,8 @@ Task<expected<void, ChannelError>> Channel::send(std::string_view bytes, std::sp
     if (errno == EAGAIN || errno == EINTR) {
       co_await socket_.async_wait(Descriptor::wait_write, use_task_tuple);
     } else if (errno == ETOOMANYREFS) {
-      // Too many descriptors are under way (RLIMIT_NOFILE bounds them per user): wait until some have been taken.
+      // Too many descriptors are under way (RLIMIT_NOFILE bounds them per user): wait until some have been
+      // taken.
       SteadyTimer pause(socket_.get_executor(), std::chrono::milliseconds(1));
       co_await pause.async_wait(use_task_tuple);
     } else if (errno == EPIPE || errno == ECONNRESET) {
@@ -94,13 +104,13 @@ Task<expected<void, ChannelError>> Channel::send(std::string_view bytes, std::sp
 Task<expected<Packet, ChannelError>> Channel::receive() {
   while (socket_.is_open()) {
     Packet packet;
-    int flags = 0;
-    const ssize_t n = receive_packet(socket_.native_handle(), packet, flags);
-    if (n > 0 && (flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) {
-      co_return unexpected(ChannelError{ChannelError::Kind::failed, "a packet over its bounds, or out of descriptors"});
-    }
+    const ssize_t n = receive_packet(socket_.native_handle(), {room_.get(), packet_bytes_max}, packet);
     if (n > 0) co_return packet;
     if (n == 0 || errno == ECONNRESET) co_return unexpected(closed());
+    if (errno == EMSGSIZE) {
+      co_return unexpected(
+          ChannelError{ChannelError::Kind::failed, "a packet over its bounds, or out of descriptors"});
+    }
     if (errno != EAGAIN && errno != EINTR) co_return unexpected(failed("recvmsg"));
     co_await socket_.async_wait(Descriptor::wait_read, use_task_tuple);
   }

@@ -4,7 +4,10 @@
 // (memory_file.hpp). Both ends wait for each other only in coroutines, never in a system call.
 #pragma once
 
+#include <sys/types.h>
+
 #include <boost/asio/posix/basic_stream_descriptor.hpp>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -27,6 +30,14 @@ struct Packet {
   std::vector<UniqueFd> fds;
 };
 
+// The system calls below a Channel, for a process without an event loop; neither waits. -1 with errno;
+// EMSGSIZE: the packet is over its bounds, or there was no room for its descriptors. receive_packet() gives 0
+// when the other process hung up, and uses `room`, of packet_bytes_max bytes, for whatever comes.
+ssize_t send_packet(int socket, std::string_view bytes, std::span<const int> fds = {});
+ssize_t receive_packet(int socket, std::span<char> room, Packet& packet);
+// Uninitialised, so that only what packets fill takes memory.
+std::unique_ptr<char[]> packet_room();
+
 // Why nothing more will come. `closed`: the other process ended or hung up.
 struct ChannelError {
   enum class Kind : std::uint8_t { closed, failed } kind;
@@ -37,8 +48,8 @@ class Channel {
  public:
   Channel(EventLoop& loop, UniqueFd socket);
 
-  // Completes when the kernel has taken the packet. Sends may overlap; each packet stays whole, and those of one
-  // coroutine stay in order. The descriptors are borrowed until then.
+  // Completes when the kernel has taken the packet. Sends may overlap; each packet stays whole, and those of
+  // one coroutine stay in order. The descriptors are borrowed until then.
   Task<expected<void, ChannelError>> send(std::string_view bytes, std::span<const int> fds = {});
 
   // One reader at a time.
@@ -50,6 +61,7 @@ class Channel {
  private:
   using Descriptor = asio::posix::basic_stream_descriptor<Executor>;
   Descriptor socket_;
+  std::unique_ptr<char[]> room_;
 };
 
 struct SocketPair {

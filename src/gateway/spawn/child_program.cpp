@@ -9,12 +9,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
 #include <string>
-
-#include "base/unique_fd.hpp"
 
 namespace tollgate::gateway {
 namespace {
@@ -34,12 +33,10 @@ void limit(int resource, std::uint64_t value) {
 }
 
 // Runs in the child on the parent's memory: system calls only. Returns the errno of the step that failed.
-int become(const StartProgram& start, char* const* argv, char* const* environment, const ProgramFiles& files) {
+int become(const StartProgram& start, char* const* argv, char* const* environment,
+           const ProgramFiles& files) {
   setsid();
   prctl(PR_SET_PDEATHSIG, SIGKILL);  // a spawner that was killed cannot end it
-  struct sigaction default_action {};
-  default_action.sa_handler = SIG_DFL;
-  for (int number = 1; number < SIGRTMIN; ++number) sigaction(number, &default_action, nullptr);
   // The sources are above 2, and 3 is the last to be replaced.
   if (dup2(files.in, 0) < 0 || dup2(files.out, 1) < 0 || dup2(files.err, 2) < 0) return errno;
   if (files.module == program_module_fd) {
@@ -63,47 +60,26 @@ int become(const StartProgram& start, char* const* argv, char* const* environmen
   return errno;
 }
 
-std::string read_file(const std::string& path) {
+std::string read_file(int file) {
   std::string text;
-  const UniqueFd file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!file) return text;
   std::array<char, 4096> piece;
-  for (ssize_t count; (count = read(file.get(), piece.data(), piece.size())) > 0;) {
+  for (ssize_t count;
+       (count = pread(file, piece.data(), piece.size(), static_cast<off_t>(text.size()))) > 0;) {
     text.append(piece.data(), static_cast<std::size_t>(count));
   }
   return text;
 }
 
-}  // namespace
-
-expected<pid_t, int> start_program(const StartProgram& start, const ProgramFiles& files) {
-  const auto argv = pointers(start.argv);
-  const auto environment = pointers(start.environment);
-  // Between vfork and exec no handler may run on the shared memory.
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  sigprocmask(SIG_SETMASK, &all, &before);
-  volatile int start_error = 0;
-  const pid_t pid = vfork();
-  if (pid == 0) {
-    start_error = become(start, argv.data(), environment.data(), files);
-    _exit(127);
-  }
-  const int fork_error = errno;
-  sigprocmask(SIG_SETMASK, &before, nullptr);
-  if (pid < 0) return unexpected(fork_error);
-  if (start_error != 0) {
-    siginfo_t ended;
-    waitid(P_PID, static_cast<id_t>(pid), &ended, WEXITED);
-    return unexpected(static_cast<int>(start_error));
-  }
-  return pid;
+std::string read_file(const std::string& path) {
+  const UniqueFd file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  return file ? read_file(file.get()) : std::string();
 }
 
-std::vector<pid_t> children_of(pid_t parent) {
-  // Threads other than the first have lists of their own; programs that fork from one are found when they end.
-  const std::string text = read_file(fmt::format("/proc/{0}/task/{0}/children", parent));
+std::string children_path(pid_t parent) {
+  return fmt::format("/proc/{0}/task/{0}/children", parent);
+}
+
+std::vector<pid_t> pids_in(const std::string& text) {
   std::vector<pid_t> list;
   for (const char* at = text.data(); at < text.data() + text.size(); ++at) {
     pid_t pid = 0;
@@ -112,6 +88,48 @@ std::vector<pid_t> children_of(pid_t parent) {
     at = end;
   }
   return list;
+}
+
+}  // namespace
+
+expected<pid_t, int> start_program(const StartProgram& start, const ProgramFiles& files) {
+  const auto argv = pointers(start.argv);
+  const auto environment = pointers(start.environment);
+  volatile int start_error = 0;
+  const pid_t pid = vfork();
+  if (pid == 0) {
+    start_error = become(start, argv.data(), environment.data(), files);
+    _exit(127);
+  }
+  if (pid < 0) return unexpected(errno);
+  if (start_error != 0) {
+    siginfo_t ended;
+    waitid(P_PID, static_cast<id_t>(pid), &ended, WEXITED);
+    return unexpected(static_cast<int>(start_error));
+  }
+  return pid;
+}
+
+OwnChildren::OwnChildren() : file_(open(children_path(getpid()).c_str(), O_RDONLY | O_CLOEXEC)) {}
+
+bool OwnChildren::more_than(std::size_t count) const {
+  std::array<char, 4096> list;
+  const ssize_t bytes = pread(file_.get(), list.data(), list.size(), 0);
+  if (bytes < 0) return true;
+  // The kernel gives about a page at a time; each process is followed by a space.
+  if (static_cast<std::size_t>(bytes) > list.size() / 2)
+    return pids_in(read_file(file_.get())).size() > count;
+  return static_cast<std::size_t>(std::count(list.begin(), list.begin() + bytes, ' ')) > count;
+}
+
+std::vector<pid_t> OwnChildren::list() const {
+  return pids_in(read_file(file_.get()));
+}
+
+std::vector<pid_t> children_of(pid_t parent) {
+  // Threads other than the first have lists of their own; programs that fork from one are found when they
+  // end.
+  return pids_in(read_file(children_path(parent)));
 }
 
 std::vector<pid_t> descendants_of(pid_t root) {

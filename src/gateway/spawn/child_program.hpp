@@ -1,6 +1,6 @@
-// Starts one program the cheap way (the parent's memory is shared until exec, as vfork(2) does) and knows all its
-// descendants. Linux only. Used by the spawner process alone: it must be a child subreaper (PR_SET_CHILD_SUBREAPER),
-// so that whoever loses its parent becomes the spawner's child and can be found.
+// Starts one program the cheap way (the parent's memory is shared until exec, as vfork(2) does) and knows all
+// its descendants. Linux only. Used by the spawner process alone: it must be a child subreaper
+// (PR_SET_CHILD_SUBREAPER), so that whoever loses its parent becomes the spawner's child and can be found.
 #pragma once
 
 #include <sys/resource.h>
@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/expected.hpp"
+#include "base/unique_fd.hpp"
 #include "gateway/spawn/spawn_protocol.hpp"
 
 namespace tollgate::gateway {
@@ -23,10 +24,22 @@ struct ProgramFiles {
   int module = -1;  // becomes program_module_fd; -1: none
 };
 
-// The program leads a session and a process group of its own, has these descriptors as 0, 1, 2 (and 3) and no other,
-// default signal dispositions, nothing blocked, and the limits. Fails with the errno of the failing step, that of
-// execve included.
+// The caller has every signal blocked, so that no handler runs on the shared memory, and every disposition at
+// its default; the program starts with nothing blocked. It leads a session and a process group of its own,
+// has these descriptors as 0, 1, 2 (and 3) and no other, and the limits. Fails with the errno of the failing
+// step, that of execve included.
 expected<pid_t, int> start_program(const StartProgram& start, const ProgramFiles& files);
+
+// The children of the calling process, which has one thread. Asked after every run, so the file stays open.
+class OwnChildren {
+ public:
+  OwnChildren();
+  bool more_than(std::size_t count) const;
+  std::vector<pid_t> list() const;
+
+ private:
+  UniqueFd file_;
+};
 
 // The children of a process, from /proc; empty when it has ended.
 std::vector<pid_t> children_of(pid_t parent);

@@ -70,8 +70,8 @@ std::string find_installed(const std::string& program) {
   return {};
 }
 
-// tools/install-wasmedge unpacks foreign packages with their own C library: run through that one's loader directly,
-// the launcher's shell is spared.
+// tools/install-wasmedge unpacks foreign packages with their own C library: run through that one's loader
+// directly, the launcher's shell is spared.
 std::vector<std::string> command_of(const fs::path& file) {
   const fs::path root = file.parent_path().parent_path() / "root/usr";
   const fs::path binary = root / "bin" / file.filename();
@@ -87,7 +87,8 @@ expected<std::string, std::string> content_of(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file) return unexpected(fmt::format("{}: {}", path, strerror(errno)));
   std::string content{std::istreambuf_iterator<char>(file), {}};
-  if (content.size() > memory_file_bytes_max) return unexpected(fmt::format("{} is larger than 64 MiB", path));
+  if (content.size() > memory_file_bytes_max)
+    return unexpected(fmt::format("{} is larger than 64 MiB", path));
   return content;
 }
 
@@ -108,7 +109,7 @@ std::string digest_of(const std::string& text) {
 expected<void, std::string> make_private(const std::string& folder) {
   std::error_code failed;
   fs::create_directories(folder, failed);
-  struct stat found {};
+  struct stat found{};
   if (lstat(folder.c_str(), &found) != 0) return unexpected(fmt::format("{}: {}", folder, strerror(errno)));
   if (chmod(folder.c_str(), S_IRWXU) != 0 || !S_ISDIR(found.st_mode) || found.st_uid != geteuid()) {
     return unexpected(fmt::format("{} is not a folder of ours alone; name another one by `cache`", folder));
@@ -119,9 +120,10 @@ expected<void, std::string> make_private(const std::string& folder) {
 expected<UniqueFd, std::string> compiled(const WasmBackend& wasm, const EngineProgram& engine,
                                          const std::string& content, const std::string& folder) {
   if (auto made = make_private(folder); !made) return unexpected(made.error());
-  const std::string key = digest_of(digest_of(content) + engine.version + fmt::format("{}", fmt::join(engine.argv, " ")) +
-                                    cpu_flags());
-  const std::string file = fmt::format("{}/{}{}", folder, key, wasm.runtime == Runtime::wasmtime ? ".cwasm" : ".so");
+  const std::string key = digest_of(digest_of(content) + engine.version +
+                                    fmt::format("{}", fmt::join(engine.argv, " ")) + cpu_flags());
+  const std::string file =
+      fmt::format("{}/{}{}", folder, key, wasm.runtime == Runtime::wasmtime ? ".cwasm" : ".so");
   if (UniqueFd kept(open(file.c_str(), O_RDONLY | O_CLOEXEC)); kept) return kept;
   const std::string temporary = fmt::format("{}/{}.{}", folder, key, getpid());
   std::vector<std::string> argv = engine.argv;
@@ -133,7 +135,8 @@ expected<UniqueFd, std::string> compiled(const WasmBackend& wasm, const EnginePr
   }
   const auto done = run_tool(argv, compile_time_max);
   // Readable for the user that runs it, who cannot reach it by its path.
-  const bool kept = done && chmod(temporary.c_str(), 0644) == 0 && rename(temporary.c_str(), file.c_str()) == 0;
+  const bool kept =
+      done && chmod(temporary.c_str(), 0644) == 0 && rename(temporary.c_str(), file.c_str()) == 0;
   const std::string cause = done ? fmt::format("{}: {}", file, strerror(errno)) : done.error();
   if (!kept) {
     unlink(temporary.c_str());
@@ -149,13 +152,14 @@ expected<EngineProgram, std::string> find_engine(Runtime runtime) {
   std::string file;
   if (const char* const named = std::getenv(names.variable); named != nullptr && *named != '\0') {
     file = named;
-    if (!is_program(file)) return unexpected(fmt::format("{}={}: not an executable file", names.variable, file));
+    if (!is_program(file))
+      return unexpected(fmt::format("{}={}: not an executable file", names.variable, file));
   }
   if (file.empty()) file = find_on_path(names.program).value_or("");
   if (file.empty()) file = find_installed(names.program);
   if (file.empty()) {
-    return unexpected(fmt::format("there is no {} on PATH, in {}, or installed by `{}`, which gets it", names.program,
-                                  names.variable, names.installer));
+    return unexpected(fmt::format("there is no {} on PATH, in {}, or installed by `{}`, which gets it",
+                                  names.program, names.variable, names.installer));
   }
   EngineProgram engine{.argv = command_of(file), .version = {}};
   std::vector<std::string> argv = engine.argv;

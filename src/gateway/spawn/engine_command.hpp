@@ -1,7 +1,7 @@
 // The command lines of WebAssembly engines: where they are, and what runs a module with them.
 //
-// Modules come to them as descriptor program_module_fd, so that the user they run as need not reach the files.
-// Blocks; start, reload and doctor only.
+// Modules come to them as descriptor program_module_fd, so that the user they run as need not reach the
+// files. Blocks; start, reload and doctor only.
 #pragma once
 
 #include <string>
@@ -18,13 +18,13 @@ struct EngineProgram {
   std::string version;            // one line
 };
 
-// By TOLLGATE_WASMTIME or TOLLGATE_WASMEDGE, on PATH, or where tools/install-wasmtime and tools/install-wasmedge put
-// it: /var/cache/tollgate for root, so that the workers' user can reach it, else the user's cache folder. The error is
-// a sentence that tells how to get it.
+// By TOLLGATE_WASMTIME or TOLLGATE_WASMEDGE, on PATH, or where tools/install-wasmtime and
+// tools/install-wasmedge put it: /var/cache/tollgate for root, so that the workers' user can reach it, else
+// the user's cache folder. The error is a sentence that tells how to get it.
 expected<EngineProgram, std::string> find_engine(Runtime runtime);
 
-// A file that the engine can run as program_module_path: compiled ahead of time and kept in `folder` under a name
-// made of the module's content, the engine and the CPU; or, in other modes, the module itself in memory.
+// A file that the engine can run as program_module_path: compiled ahead of time and kept in `folder` under a
+// name made of the module's content, the engine and the CPU; or, in other modes, the module itself in memory.
 expected<UniqueFd, std::string> engine_module(const WasmBackend& wasm, const EngineProgram& engine,
                                               const std::string& folder);
 

@@ -26,6 +26,11 @@ using Ending = ProgramOutcome::Ending;
 
 constexpr std::size_t piece_bytes = 16u << 10;
 
+// What is waited for without watching its pipes; whoever writes more than a pipe holds waits that long, once.
+constexpr std::chrono::milliseconds watch_after{10};
+// Much output: the next run's pipes are watched from the start.
+constexpr std::size_t much_bytes = 32u << 10;
+
 struct Pipe {
   UniqueFd ours;    // does not block
   UniqueFd theirs;  // blocks, as programs expect
@@ -53,11 +58,19 @@ UniqueFd body_file(std::string_view body) {
 
 class ProgramRun {
  public:
-  ProgramRun(SpawnClient& client, const ProgramBounds& bounds, http::Cancellation& cancellation, std::string& output,
-             GuestStderr& lines)
-      : run_(client), bounds_(bounds), cancellation_(cancellation), output_(output), lines_(lines) {}
+  ProgramRun(Executor executor, const ProgramServices& services, const ProgramBounds& bounds,
+             http::Cancellation& cancellation, std::string& output, GuestStderr& lines)
+      : executor_(executor),
+        run_(services.spawner),
+        wheel_(services.wheel),
+        bounds_(bounds),
+        cancellation_(cancellation),
+        output_(output),
+        lines_(lines),
+        complaint_bytes_left_(bounds.stderr_bytes_max),
+        readers_(executor) {}
 
-  Task<ProgramOutcome> run(Executor executor, ProgramInput input) {
+  Task<ProgramOutcome> run(ProgramInput input) {
     std::string name = input.start.argv.front();
     auto out = make_pipe();
     auto err = make_pipe();
@@ -73,53 +86,86 @@ class ProgramRun {
     in.reset();
     out->theirs.reset();
     err->theirs.reset();
-    TaskGroup readers(executor);
-    readers.spawn(read_output(Descriptor(executor, out->ours.release())));
-    readers.spawn(read_complaints(Descriptor(executor, err->ours.release())));
+    out_ = std::move(out->ours);
+    err_ = std::move(err->ours);
+    if (input.expected == ProgramInput::Output::much) {
+      watch();
+    } else {
+      wheel_.arm_after(watch_, watch_after);
+    }
     co_await run_.ended();
-    co_await readers.wait();  // nobody holds the pipes any more
+    watch_.disarm();
+    co_await readers_.wait();  // nobody holds the pipes any more
+    take_rest(out_, &ProgramRun::take_output);
+    take_rest(err_, &ProgramRun::take_complaints);
     co_return outcome(name);
   }
 
  private:
+  using Take = void (ProgramRun::*)(std::string_view);
+
   static void cancel(void* self, const http::Reason&) {
     auto& run = *static_cast<ProgramRun*>(self);
     run.cancelled_ = true;
     run.run_.end();
   }
 
-  Task<> read_output(Descriptor pipe) {
+  // Most programs end soon and write less than a pipe holds: reading them once at the end costs a fraction of
+  // waking up for each piece and each end of file. The others are watched from here on.
+  void watch() {
+    readers_.spawn(read_pipe(Descriptor(executor_, out_.release()), &ProgramRun::take_output));
+    readers_.spawn(read_pipe(Descriptor(executor_, err_.release()), &ProgramRun::take_complaints));
+  }
+  static void watch_time_over(void* self) { static_cast<ProgramRun*>(self)->watch(); }
+
+  Task<> read_pipe(Descriptor pipe, Take take) {
     std::array<char, piece_bytes> piece;
     for (;;) {
       const auto [error, count] = co_await pipe.async_read_some(asio::buffer(piece), use_task_tuple);
       if (error) co_return;
-      if (too_much_) continue;  // until the program is gone
-      if (output_.size() + count > bounds_.output_bytes_max) {
-        too_much_ = true;
-        run_.end();
-      } else {
-        output_.append(piece.data(), count);
-      }
+      (this->*take)({piece.data(), count});
     }
   }
 
-  Task<> read_complaints(Descriptor pipe) {
+  // No writer is left, so a short read is the last.
+  void take_rest(const UniqueFd& pipe, Take take) {
+    if (!pipe) return;
     std::array<char, piece_bytes> piece;
-    std::uint64_t left = bounds_.stderr_bytes_max;
     for (;;) {
-      const auto [error, count] = co_await pipe.async_read_some(asio::buffer(piece), use_task_tuple);
-      if (error) co_return;
-      const std::size_t kept = static_cast<std::size_t>(std::min<std::uint64_t>(count, left));
-      lines_.write({piece.data(), kept});
-      left -= kept;
+      const ssize_t count = read(pipe.get(), piece.data(), piece.size());
+      if (count > 0) (this->*take)({piece.data(), static_cast<std::size_t>(count)});
+      if (count < static_cast<ssize_t>(piece.size())) return;
     }
   }
 
-  static ProgramOutcome failed(std::string detail) { return {.ending = Ending::start, .detail = std::move(detail)}; }
+  void take_output(std::string_view piece) {
+    bytes_written_ += piece.size();
+    if (too_much_) return;  // until the program is gone
+    if (output_.size() + piece.size() > bounds_.output_bytes_max) {
+      too_much_ = true;
+      run_.end();
+    } else {
+      output_.append(piece);
+    }
+  }
+
+  void take_complaints(std::string_view piece) {
+    bytes_written_ += piece.size();
+    const std::string_view kept =
+        piece.substr(0, std::min<std::uint64_t>(piece.size(), complaint_bytes_left_));
+    lines_.write(kept);
+    complaint_bytes_left_ -= kept.size();
+  }
+
+  static ProgramOutcome failed(std::string detail) {
+    return {.ending = Ending::start, .detail = std::move(detail)};
+  }
 
   ProgramOutcome outcome(const std::string& name) const {
     const ProgramEnded& report = run_.report();
-    ProgramOutcome result{.cpu = report.cpu, .memory_bytes_peak = report.memory_bytes_peak};
+    ProgramOutcome result{.wrote_much = bytes_written_ >= much_bytes,
+                          .cpu = report.cpu,
+                          .memory_bytes_peak = report.memory_bytes_peak};
     const int status = report.wait_status;
     if (too_much_) {
       result.ending = Ending::output;
@@ -134,7 +180,8 @@ class ProgramRun {
     } else if (WIFSIGNALED(status)) {
       const bool cpu = WTERMSIG(status) == SIGXCPU;
       result.ending = cpu ? Ending::cpu : Ending::signal;
-      result.detail = fmt::format("{} was ended by signal {} ({})", name, WTERMSIG(status), strsignal(WTERMSIG(status)));
+      result.detail =
+          fmt::format("{} was ended by signal {} ({})", name, WTERMSIG(status), strsignal(WTERMSIG(status)));
     } else if (WEXITSTATUS(status) != 0) {
       result.ending = Ending::exit_code;
       result.code = WEXITSTATUS(status);
@@ -143,22 +190,31 @@ class ProgramRun {
     return result;
   }
 
+  Executor executor_;
   SpawnClient::Run run_;
+  TimerWheel& wheel_;
   const ProgramBounds& bounds_;
   http::Cancellation& cancellation_;
   std::string& output_;
   GuestStderr& lines_;
+  UniqueFd out_;  // until they are watched
+  UniqueFd err_;
+  std::uint64_t complaint_bytes_left_;
+  std::uint64_t bytes_written_ = 0;
+  TaskGroup readers_;
+  TimerWheel::Deadline watch_{&watch_time_over, this};
   bool cancelled_ = false;
   bool too_much_ = false;
 };
 
 }  // namespace
 
-Task<ProgramOutcome> run_program(SpawnClient& client, ProgramInput input, const ProgramBounds& bounds, http::Cancellation& cancellation, std::string& output,
-                                 GuestStderr& lines) {
+Task<ProgramOutcome> run_program(const ProgramServices& services, ProgramInput input,
+                                 const ProgramBounds& bounds, http::Cancellation& cancellation,
+                                 std::string& output, GuestStderr& lines) {
   const Executor executor = co_await asio::this_coro::executor;
-  ProgramRun run(client, bounds, cancellation, output, lines);
-  co_return co_await run.run(executor, std::move(input));
+  ProgramRun run(executor, services, bounds, cancellation, output, lines);
+  co_return co_await run.run(std::move(input));
 }
 
 }  // namespace tollgate::gateway

@@ -1,4 +1,5 @@
-// One request's run of a program: body on stdin, answer from stdout, complaints from stderr, everything bounded.
+// One request's run of a program: body on stdin, answer from stdout, complaints from stderr, everything
+// bounded.
 #pragma once
 
 #include <chrono>
@@ -7,6 +8,7 @@
 #include <string_view>
 
 #include "base/async.hpp"
+#include "base/timer_wheel.hpp"
 #include "gateway/observe/request_observer.hpp"
 #include "gateway/spawn/spawn_client.hpp"
 #include "http/exchange.hpp"
@@ -18,6 +20,15 @@ struct ProgramInput {
   StartProgram start;
   std::string_view body;
   int module = -1;  // program_module_fd, if it needs one; borrowed
+  enum class Output : std::uint8_t {
+    little,
+    much
+  } expected = Output::little;  // a guess; see ProgramOutcome::wrote_much
+};
+
+struct ProgramServices {
+  SpawnClient& spawner;
+  TimerWheel& wheel;
 };
 
 struct ProgramBounds {
@@ -36,15 +47,17 @@ struct ProgramOutcome {
     start,      // it could not be started, or the spawner is gone
   };
   Ending ending = Ending::done;
-  std::string detail;  // one sentence for the log: cause and remedy
-  int code = 0;        // of exit_code
+  std::string detail;       // one sentence for the log: cause and remedy
+  int code = 0;             // of exit_code
+  bool wrote_much = false;  // more than half of what a pipe holds: the next run better expects it
   std::chrono::microseconds cpu{};
   std::uint64_t memory_bytes_peak = 0;
 };
 
 // Completes when the program and every descendant of it is gone. `output` gets what it wrote, `lines` what it
 // complained. Descriptors are closed in every case.
-Task<ProgramOutcome> run_program(SpawnClient& client, ProgramInput input, const ProgramBounds& bounds, http::Cancellation& cancellation, std::string& output,
-                                 GuestStderr& lines);
+Task<ProgramOutcome> run_program(const ProgramServices& services, ProgramInput input,
+                                 const ProgramBounds& bounds, http::Cancellation& cancellation,
+                                 std::string& output, GuestStderr& lines);
 
 }  // namespace tollgate::gateway

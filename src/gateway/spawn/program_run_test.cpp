@@ -24,7 +24,9 @@ class Lines final : public RequestObserver {
   void refused(const http::Reason&, std::string_view) override {}
   void sandbox_begun(std::uint32_t) override {}
   void sandbox_ended(std::uint32_t) override {}
-  void guest_line(std::string_view, std::string_view, std::string_view line) override { lines.emplace_back(line); }
+  void guest_line(std::string_view, std::string_view, std::string_view line) override {
+    lines.emplace_back(line);
+  }
 
   std::vector<std::string> lines;
 };
@@ -52,8 +54,9 @@ class ProgramRun : public ::testing::Test {
     observer_.lines.clear();
     const auto body_of = [&]() -> Task<> {
       GuestStderr lines(observer_, "id", "route");
-      ProgramInput input{std::move(start), body};
-      outcome = co_await run_program(client_, std::move(input), bounds_, cancellation_, output_, lines);
+      ProgramInput input{.start = std::move(start), .body = body};
+      outcome =
+          co_await run_program({client_, wheel_}, std::move(input), bounds_, cancellation_, output_, lines);
       loop_.stop();
     };
     loop_.restart();
@@ -64,6 +67,7 @@ class ProgramRun : public ::testing::Test {
   }
 
   EventLoop loop_;
+  TimerWheel wheel_{loop_};
   SpawnClient client_{loop_};
   Lines observer_;
   http::Cancellation cancellation_;

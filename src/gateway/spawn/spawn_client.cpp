@@ -44,7 +44,9 @@ void SpawnClient::all_gone() {
   }
 }
 
-Task<> SpawnClient::send(std::shared_ptr<Channel> channel, std::string bytes) { co_await channel->send(bytes); }
+Task<> SpawnClient::send(std::shared_ptr<Channel> channel, std::string bytes) {
+  co_await channel->send(bytes);
+}
 
 SpawnClient::Run::Run(SpawnClient& client)
     : client_(client), id_(++client.last_id_), wakeup_(client.loop_.get_executor()) {}

@@ -37,8 +37,8 @@ class SpawnClient {
     Run(const Run&) = delete;
     Run& operator=(const Run&) = delete;
 
-    // Completes when the spawner has been asked; whether the program could be started is told by its end. The error
-    // is a sentence. start.id is set here. Call once.
+    // Completes when the spawner has been asked; whether the program could be started is told by its end. The
+    // error is a sentence. start.id is set here. Call once.
     Task<expected<void, std::string>> start(StartProgram start, Files files);
 
     // Asks for the end of the program and of all its descendants. It is told like any other end.

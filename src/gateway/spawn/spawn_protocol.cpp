@@ -10,7 +10,8 @@ namespace {
 
 enum class Kind : std::uint32_t { start = 1, end = 2, ended = 3 };
 
-// Fixed-size scalars first, then NUL-terminated strings, which neither argv nor the environment can contain inside.
+// Fixed-size scalars first, then NUL-terminated strings, which neither argv nor the environment can contain
+// inside.
 class Writer {
  public:
   template <class T>
@@ -97,7 +98,8 @@ expected<std::string, std::string> encode(const SpawnerMessage& message) {
   std::visit(encoder, message);
   std::string bytes = encoder.writer.take();
   if (bytes.size() > packet_bytes_max) {
-    return unexpected(fmt::format("argv and environment take {} bytes, {} are allowed", bytes.size(), packet_bytes_max));
+    return unexpected(
+        fmt::format("argv and environment take {} bytes, {} are allowed", bytes.size(), packet_bytes_max));
   }
   return bytes;
 }

@@ -1,8 +1,9 @@
 // What a worker and its spawner say to each other, one packet each (process/ipc.hpp).
 //
-// The worker runs guests and therefore never starts a program; its spawner does nothing else. A worker asks for a
-// start with three descriptors (stdin, stdout, stderr of the program) or a fourth (program_module_fd), may ask for its end, and is told once how it
-// ended, after every descendant is gone. The spawner ends, with all it started, when the socket closes.
+// The worker runs guests and therefore never starts a program; its spawner does nothing else. A worker asks
+// for a start with three descriptors (stdin, stdout, stderr of the program) or a fourth (program_module_fd),
+// may ask for its end, and is told once how it ended, after every descendant is gone. The spawner ends, with
+// all it started, when the socket closes.
 #pragma once
 
 #include <chrono>
@@ -17,17 +18,18 @@
 
 namespace tollgate::gateway {
 
-// Where a program that runs a WebAssembly module finds it, wherever the file itself lies and whoever may read there.
+// Where a program that runs a WebAssembly module finds it, wherever the file itself lies and whoever may read
+// there.
 inline constexpr int program_module_fd = 3;
 inline constexpr std::string_view program_module_path = "/proc/self/fd/3";
 
 // Resource limits put on the program itself (setrlimit(2)); 0 leaves the spawner's own.
 struct SpawnLimits {
-  std::uint64_t cpu_seconds = 0;         // RLIMIT_CPU: a backstop, the deadline comes first
-  std::uint64_t memory_bytes = 0;        // RLIMIT_DATA: writable private memory, of each process. Engines reserve
-                                         // gigabytes of address space they never touch, so RLIMIT_AS will not do
-  std::uint64_t file_bytes = 0;          // RLIMIT_FSIZE
-  std::uint64_t open_files = 0;          // RLIMIT_NOFILE
+  std::uint64_t cpu_seconds = 0;   // RLIMIT_CPU: a backstop, the deadline comes first
+  std::uint64_t memory_bytes = 0;  // RLIMIT_DATA: writable private memory, of each process. Engines reserve
+                                   // gigabytes of address space they never touch, so RLIMIT_AS will not do
+  std::uint64_t file_bytes = 0;    // RLIMIT_FSIZE
+  std::uint64_t open_files = 0;    // RLIMIT_NOFILE
   friend bool operator==(const SpawnLimits&, const SpawnLimits&) = default;
 };
 
@@ -44,10 +46,10 @@ struct EndProgram {
 
 struct ProgramEnded {
   std::uint64_t id = 0;
-  int start_error = 0;   // errno of the start; the rest is meaningless unless 0
-  int wait_status = 0;   // waitpid(2)
-  std::chrono::microseconds cpu{};       // user + system of the program and of every descendant
-  std::uint64_t memory_bytes_peak = 0;   // largest resident set of any single one of them
+  int start_error = 0;                  // errno of the start; the rest is meaningless unless 0
+  int wait_status = 0;                  // waitpid(2)
+  std::chrono::microseconds cpu{};      // user + system of the program and of every descendant
+  std::uint64_t memory_bytes_peak = 0;  // largest resident set of any single one of them
 };
 
 using SpawnerMessage = std::variant<StartProgram, EndProgram, ProgramEnded>;

@@ -1,20 +1,25 @@
 #include "gateway/spawn/spawner.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
-#include <boost/asio/signal_set.hpp>
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
+#include <deque>
+#include <iterator>
+#include <memory>
 #include <unordered_map>
+#include <utility>
+#include <vector>
 
-#include "base/async.hpp"
 #include "gateway/process/ipc.hpp"
 #include "gateway/spawn/child_program.hpp"
 #include "gateway/spawn/spawn_protocol.hpp"
@@ -22,7 +27,7 @@
 namespace tollgate::gateway {
 namespace {
 
-using SignalSet = asio::basic_signal_set<Executor>;
+using Clock = std::chrono::steady_clock;
 
 // How often those that a run left behind are looked for and killed again before its end is told without them:
 // only a process the kernel itself cannot end (uninterruptible sleep) is left by then.
@@ -33,23 +38,33 @@ std::chrono::microseconds to_microseconds(const timeval& time) {
   return std::chrono::seconds(time.tv_sec) + std::chrono::microseconds(time.tv_usec);
 }
 
+// A loop over one socket and one signal: what a process per request costs beside the process is what happens
+// here, so it has no library between itself and poll(2).
 class Spawner {
  public:
-  Spawner(EventLoop& loop, UniqueFd socket)
-      : worker_(loop, std::move(socket)), children_ended_(loop.get_executor(), SIGCHLD), loop_(loop) {}
+  Spawner(UniqueFd worker, UniqueFd children_ended)
+      : worker_(std::move(worker)), children_ended_(std::move(children_ended)) {}
 
-  void start() {
-    asio::co_spawn(loop_, serve_worker(), asio::detached);
-    asio::co_spawn(loop_, reap_children(), asio::detached);
+  // Until the worker hangs up.
+  void serve() {
+    for (bool connected = true; connected;) {
+      const short wanted = unsent_.empty() ? POLLIN : POLLIN | POLLOUT;
+      pollfd ready[] = {{worker_.get(), wanted, 0}, {children_ended_.get(), POLLIN, 0}};
+      poll(ready, std::size(ready), ending_.empty() ? -1 : static_cast<int>(kill_round_pause.count()));
+      if (ready[1].revents != 0) reap();
+      if ((ready[0].revents & POLLOUT) != 0) send_unsent();
+      if ((ready[0].revents & ~POLLOUT) != 0) connected = serve_worker();
+      settle();
+    }
   }
 
-  // After the loop has ended: nothing that was started may live on.
+  // Nothing that was started may live on.
   void end_everyone() {
     for (int round = 0; round < kill_rounds_max; ++round) {
       for (const pid_t pid : descendants_of(getpid())) kill(pid, SIGKILL);
       while (waitpid(-1, nullptr, WNOHANG) > 0) {
       }
-      if (children_of(getpid()).empty()) return;
+      if (own_children_.list().empty()) return;
       usleep(static_cast<useconds_t>(std::chrono::microseconds(kill_round_pause).count()));
     }
   }
@@ -59,23 +74,26 @@ class Spawner {
     pid_t pid = -1;
     bool program_ended = false;
     bool ending = false;
+    int rounds = 0;  // of killing what is left
+    Clock::time_point next_round{};
     ProgramEnded report;
   };
 
-  Task<> serve_worker() {
-    for (;;) {
-      auto packet = co_await worker_.receive();
-      if (!packet) break;
-      auto message = decode(packet->bytes);
-      if (!message) continue;
-      if (auto* start = std::get_if<StartProgram>(&*message)) {
-        begin(*start, packet->fds);
-      } else if (const auto* end = std::get_if<EndProgram>(&*message)) {
-        const auto run = runs_.find(end->id);
-        if (run != runs_.end()) end_run(end->id, run->second);
-      }
+  // False when the worker is gone.
+  bool serve_worker() {
+    Packet packet;
+    const ssize_t count = receive_packet(worker_.get(), {room_.get(), packet_bytes_max}, packet);
+    if (count < 0) return errno == EAGAIN || errno == EINTR || errno == EMSGSIZE;
+    if (count == 0) return false;
+    auto message = decode(packet.bytes);
+    if (!message) return true;
+    if (auto* start = std::get_if<StartProgram>(&*message)) {
+      begin(*start, packet.fds);
+    } else if (const auto* end = std::get_if<EndProgram>(&*message)) {
+      const auto run = runs_.find(end->id);
+      if (run != runs_.end()) begin_end(end->id, run->second);
     }
-    loop_.stop();
+    return true;
   }
 
   void begin(StartProgram& start, const std::vector<UniqueFd>& files) {
@@ -87,9 +105,9 @@ class Spawner {
     }
     start.environment.push_back(fmt::format("{}={}", spawn_run_variable, start.id));
     const auto pid = start_program(start, {.in = files[0].get(),
-                                          .out = files[1].get(),
-                                          .err = files[2].get(),
-                                          .module = files.size() == 4 ? files[3].get() : -1});
+                                           .out = files[1].get(),
+                                           .err = files[2].get(),
+                                           .module = files.size() == 4 ? files[3].get() : -1});
     if (!pid) {
       report.start_error = pid.error();
       return tell(report);
@@ -101,63 +119,72 @@ class Spawner {
     run_of_program_.emplace(*pid, start.id);
   }
 
-  Task<> reap_children() {
-    for (;;) {
-      const auto [error, number] = co_await children_ended_.async_wait(use_task_tuple);
-      if (error) co_return;
-      reap();
-    }
-  }
-
   void reap() {
+    signalfd_siginfo told;
+    while (read(children_ended_.get(), &told, sizeof told) > 0) {
+    }
     int status = 0;
     rusage used{};
-    for (pid_t pid; (pid = wait4(-1, &status, WNOHANG, &used)) > 0;) {
-      const auto program = run_of_program_.find(pid);
-      const auto orphan = run_of_orphan_.find(pid);
-      std::uint64_t id = 0;
-      if (program != run_of_program_.end()) {
-        id = program->second;
-      } else if (orphan != run_of_orphan_.end()) {
-        id = orphan->second;
-        run_of_orphan_.erase(orphan);
+    for (pid_t pid; (pid = wait4(-1, &status, WNOHANG, &used)) > 0;) account(pid, status, used);
+  }
+
+  void account(pid_t pid, int status, const rusage& used) {
+    const auto program = run_of_program_.find(pid);
+    const auto orphan = run_of_orphan_.find(pid);
+    std::uint64_t id = 0;
+    if (program != run_of_program_.end()) {
+      id = program->second;
+    } else if (orphan != run_of_orphan_.end()) {
+      id = orphan->second;
+      run_of_orphan_.erase(orphan);
+    }
+    const auto found = runs_.find(id);
+    if (found == runs_.end()) return;
+    Run& run = found->second;
+    run.report.cpu += to_microseconds(used.ru_utime) + to_microseconds(used.ru_stime);
+    run.report.memory_bytes_peak =
+        std::max(run.report.memory_bytes_peak, static_cast<std::uint64_t>(used.ru_maxrss) * 1024);
+    if (pid != run.pid) return;
+    run.report.wait_status = status;
+    run.program_ended = true;
+    run_of_program_.erase(program);
+    begin_end(id, run);
+  }
+
+  void begin_end(std::uint64_t id, Run& run) {
+    run.next_round = {};
+    if (std::exchange(run.ending, true)) return;
+    ending_.push_back(id);
+  }
+
+  // Tells the end of the runs of which nothing is left.
+  void settle() {
+    for (std::size_t i = 0; i < ending_.size();) {
+      if (!is_over(ending_[i])) {
+        ++i;
+        continue;
       }
-      const auto found = runs_.find(id);
-      if (found == runs_.end()) continue;
-      Run& run = found->second;
-      run.report.cpu += to_microseconds(used.ru_utime) + to_microseconds(used.ru_stime);
-      run.report.memory_bytes_peak =
-          std::max(run.report.memory_bytes_peak, static_cast<std::uint64_t>(used.ru_maxrss) * 1024);
-      if (pid != run.pid) continue;
-      run.report.wait_status = status;
-      run.program_ended = true;
-      run_of_program_.erase(program);
-      end_run(id, run);
+      const auto over = runs_.find(ending_[i]);
+      tell(over->second.report);
+      runs_.erase(over);
+      ending_.erase(ending_.begin() + static_cast<std::ptrdiff_t>(i));
     }
   }
 
-  // Kills all of a run, and tells its end once none is left; works on in rounds when some are not gone at once.
-  void end_run(std::uint64_t id, Run& run) {
-    if (run.ending) {
-      if (run.program_ended && kill_all(id, run) == 0) tell_end(id);
-      return;
-    }
-    run.ending = true;
-    if (kill_all(id, run) == 0 && run.program_ended) return tell_end(id);
-    asio::co_spawn(loop_, finish(id), asio::detached);
+  // Kills what is left, in rounds, for whoever forks meanwhile.
+  bool is_over(std::uint64_t id) {
+    Run& run = runs_.at(id);
+    if (run.program_ended && !has_orphans()) return true;
+    const auto now = Clock::now();
+    if (now < run.next_round) return false;
+    run.next_round = now + kill_round_pause;
+    const bool is_gone = kill_all(id, run) == 0 && run.program_ended;
+    return is_gone || ++run.rounds > kill_rounds_max;
   }
 
-  Task<> finish(std::uint64_t id) {
-    SteadyTimer pause(loop_.get_executor());
-    for (int round = 0; round < kill_rounds_max; ++round) {
-      pause.expires_after(kill_round_pause);
-      co_await pause.async_wait(use_task_tuple);
-      const auto found = runs_.find(id);
-      if (found == runs_.end()) co_return;
-      if (kill_all(id, found->second) == 0 && found->second.program_ended) break;
-    }
-    if (runs_.count(id) != 0) tell_end(id);
-  }
+  // Whether anyone but the programs themselves is our child: whoever lost its parent is. When a program has
+  // been reaped, what it left behind is our child already or below one.
+  bool has_orphans() const { return own_children_.more_than(run_of_program_.size()); }
 
   // How many processes of the run were still there.
   std::size_t kill_all(std::uint64_t id, const Run& run) {
@@ -167,7 +194,7 @@ class Spawner {
       kill(-run.pid, SIGKILL);
       kill(run.pid, SIGKILL);
     }
-    for (const pid_t child : children_of(getpid())) {
+    for (const pid_t child : own_children_.list()) {
       if (run_of_program_.count(child) != 0 || !may_claim(id, run, child)) continue;
       run_of_orphan_.insert_or_assign(child, id);
       targets.push_back(child);
@@ -190,21 +217,25 @@ class Spawner {
     return true;
   }
 
-  void tell_end(std::uint64_t id) {
-    const ProgramEnded report = runs_.at(id).report;
-    runs_.erase(id);
-    tell(report);
+  // The worker always reads; should it be slow, the end waits for room.
+  void tell(const ProgramEnded& report) {
+    unsent_.push_back(*encode(report));
+    if (unsent_.size() == 1) send_unsent();
   }
 
-  void tell(const ProgramEnded& report) { asio::co_spawn(loop_, send(*encode(report)), asio::detached); }
+  void send_unsent() {
+    while (!unsent_.empty() && (send_packet(worker_.get(), unsent_.front()) >= 0 || errno != EAGAIN)) {
+      unsent_.pop_front();  // if the worker is gone, the loop is about to end
+    }
+  }
 
-  // If the worker is gone, the loop is about to end.
-  Task<> send(std::string bytes) { co_await worker_.send(bytes); }
-
-  Channel worker_;
-  SignalSet children_ended_;
-  EventLoop& loop_;
+  UniqueFd worker_;
+  UniqueFd children_ended_;  // signalfd of SIGCHLD
+  OwnChildren own_children_;
+  std::unique_ptr<char[]> room_ = packet_room();
+  std::deque<std::string> unsent_;
   std::unordered_map<std::uint64_t, Run> runs_;
+  std::vector<std::uint64_t> ending_;                        // ids
   std::unordered_map<pid_t, std::uint64_t> run_of_program_;  // programs not yet reaped
   std::unordered_map<pid_t, std::uint64_t> run_of_orphan_;
 };
@@ -213,10 +244,18 @@ class Spawner {
 
 int run_spawner(UniqueFd socket) {
   if (prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) return 1;
-  EventLoop loop(1);
-  Spawner spawner(loop, std::move(socket));
-  spawner.start();
-  loop.run();
+  // As start_program() wants it. What would end us is blocked for good: we end with the worker.
+  sigset_t all;
+  sigfillset(&all);
+  sigprocmask(SIG_SETMASK, &all, nullptr);
+  for (int number = 1; number < SIGRTMIN; ++number) std::signal(number, SIG_DFL);
+  sigset_t child;
+  sigemptyset(&child);
+  sigaddset(&child, SIGCHLD);
+  UniqueFd children_ended(signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK));
+  if (!children_ended) return 1;
+  Spawner spawner(std::move(socket), std::move(children_ended));
+  spawner.serve();
   spawner.end_everyone();
   return 0;
 }

@@ -165,7 +165,8 @@ TEST_F(SpawnerProcess, nothing_outlives_the_worker) {
   channel_.reset();
   const auto limit = steady_clock::now() + std::chrono::seconds(5);
   for (const pid_t pid : everyone) {
-    while (kill(pid, 0) == 0 && steady_clock::now() < limit) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    while (kill(pid, 0) == 0 && steady_clock::now() < limit)
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
     EXPECT_NE(kill(pid, 0), 0);
   }
 }

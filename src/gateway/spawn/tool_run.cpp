@@ -22,11 +22,13 @@ namespace {
 constexpr std::size_t output_bytes_max = 4096;
 constexpr std::size_t complaint_bytes_max = 400;
 
-// Reads until the end of the stream; false when the limit comes first. What is over the bound is read and dropped.
+// Reads until the end of the stream; false when the limit comes first. What is over the bound is read and
+// dropped.
 bool read_all(int fd, std::chrono::milliseconds limit, std::string& text) {
   const auto end = std::chrono::steady_clock::now() + limit;
   for (;;) {
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
+    const auto left =
+        std::chrono::duration_cast<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
     pollfd readable{.fd = fd, .events = POLLIN, .revents = 0};
     if (left.count() <= 0 || poll(&readable, 1, static_cast<int>(left.count())) != 1) return false;
     std::array<char, 1024> piece;
@@ -68,7 +70,8 @@ std::optional<std::string> find_on_path(const std::string& program) {
   return std::nullopt;
 }
 
-expected<std::string, std::string> run_tool(const std::vector<std::string>& argv, std::chrono::milliseconds limit) {
+expected<std::string, std::string> run_tool(const std::vector<std::string>& argv,
+                                            std::chrono::milliseconds limit) {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) return unexpected(fmt::format("pipe: {}", strerror(errno)));
   const UniqueFd read_end(ends[0]);
@@ -82,7 +85,8 @@ expected<std::string, std::string> run_tool(const std::vector<std::string>& argv
   int status = 0;
   waitpid(*pid, &status, 0);
   kill(-*pid, SIGKILL);
-  if (!in_time) return unexpected(fmt::format("{} took longer than {} s", argv.front(), limit.count() / 1000));
+  if (!in_time)
+    return unexpected(fmt::format("{} took longer than {} s", argv.front(), limit.count() / 1000));
   if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return text;
   return unexpected(fmt::format("{} failed: {}", argv.front(),
                                 text.substr(text.size() - std::min(text.size(), complaint_bytes_max))));

@@ -17,7 +17,7 @@ class ForkedSpawner {
  public:
   ForkedSpawner() = default;
   ~ForkedSpawner() {
-    if (pid_ > 0) end_by(SIGTERM);
+    if (pid_ > 0) end_by(SIGKILL);  // it heeds nothing less
   }
   ForkedSpawner(const ForkedSpawner&) = delete;
   ForkedSpawner& operator=(const ForkedSpawner&) = delete;

@@ -1,0 +1,196 @@
+// A process per request: what a spawn route adds to the process itself, how near it comes to what the cores
+// can start, and `wasmtime run` beside the gateway study's way of running it.
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <functional>
+#include <stdexcept>
+
+#include "bench/arm.hpp"
+#include "bench/http_client.hpp"
+#include "bench/process_tree.hpp"
+#include "bench/spawn_baseline.hpp"
+#include "bench/wrk.hpp"
+
+namespace tollgate::bench {
+namespace {
+
+constexpr char body[] = "hello";
+constexpr unsigned connections_per_core = 2;
+
+// Where the workers' user can reach it, too.
+std::string install(const Folder& folder, const std::string& program) {
+  const std::string copy = folder.path(std::filesystem::path(program).filename());
+  std::filesystem::copy_file(program, copy, std::filesystem::copy_options::skip_existing);
+  ::chmod(copy.c_str(), 0755);
+  return copy;
+}
+
+std::string spawn_route(const std::string& command) {
+  return fmt::format("[[route]]\npath = \"/\"\nspawn = [\"{}\"]\nabi = \"stdio\"\n", command);
+}
+
+// Asks as many at a time as keep each core busy, and checks that the answers are right before and that all
+// were.
+LoadResult load_server(const Context& context, const Folder& folder, const Server& server,
+                       const Cores& server_cores, const Cores& client_cores, const std::string& answer) {
+  const Load load{.connections = connections_per_core * static_cast<unsigned>(server_cores.size()),
+                  .duration = context.effort.window,
+                  .body = body};
+  HttpClient client(server.port());
+  client.send_post("/", body);
+  const Answer first = client.read_answer();
+  if (first.status != 200 || first.body != answer) {
+    throw std::runtime_error(fmt::format("the server answers {}: {}", first.status, first.body));
+  }
+  const LoadResult result = run_wrk(context.programs, folder, client_cores, server.port(), load);
+  if (result.requests == 0) throw std::runtime_error("no request was answered");
+  if (result.errors != 0) throw std::runtime_error(fmt::format("{} requests failed", result.errors));
+  return result;
+}
+
+SpawnCost cost_alone(const Context& context, const std::string& command, const Cores& cores) {
+  const SpawnCost cost = spawn_to_exit({command}, {}, body, body, cores, context.effort.window / 2);
+  pin_to(context.placement.client);
+  return cost;
+}
+
+SpawnCost middle(const SpawnCost& a, const SpawnCost& b) {
+  return {.cpu_us = (a.cpu_us + b.cpu_us) / 2, .wall_us = (a.wall_us + b.wall_us) / 2};
+}
+
+// One core: CPU time of the server's whole tree per request, programs included, over that of the program
+// started by hand before and after.
+class SpawnCostArm final : public Arm {
+ public:
+  SpawnCostArm(std::string name, std::string about, std::string program)
+      : Arm(std::move(name), std::move(about)), program_(std::move(program)) {}
+
+  Measurement run(const Context& context) override {
+    const Folder folder;
+    const std::string command = install(folder, program_);
+    const Cores& cores = context.placement.server;
+    const Server server = Server::tollgate(context.programs, folder, cores, 1, spawn_route(command));
+    const SpawnCost before = cost_alone(context, command, cores);
+    const std::int64_t cpu_before = cpu_nanoseconds(server.pid());
+    const LoadResult result = load_server(context, folder, server, cores, context.placement.client, body);
+    const double route_us = static_cast<double>(cpu_nanoseconds(server.pid()) - cpu_before) / 1e3 /
+                            static_cast<double>(result.requests + 1);
+    const SpawnCost alone = middle(before, cost_alone(context, command, cores));
+    return {{"route_cpu_us", route_us},
+            {"posix_spawn_cpu_us", alone.cpu_us},
+            {"posix_spawn_wall_us", alone.wall_us},
+            {"requests_per_second", static_cast<double>(result.requests) / result.seconds},
+            {"cpu_over_posix_spawn", route_us / alone.cpu_us}};
+  }
+
+ private:
+  std::string program_;
+};
+
+// All cores, a worker on each: requests per second over what the cores would start if they did nothing else.
+class SpawnThroughputArm final : public Arm {
+ public:
+  SpawnThroughputArm(std::string name, std::string about, std::string program)
+      : Arm(std::move(name), std::move(about)), program_(std::move(program)) {}
+
+  Measurement run(const Context& context) override {
+    const Folder folder;
+    const std::string command = install(folder, program_);
+    const Cores& all = context.placement.all;
+    const auto cores = static_cast<double>(all.size());
+    const Server server = Server::tollgate(context.programs, folder, all, static_cast<unsigned>(all.size()),
+                                           spawn_route(command));
+    const SpawnCost before = cost_alone(context, command, context.placement.server);
+    const LoadResult result = load_server(context, folder, server, all, all, body);
+    const SpawnCost alone = middle(before, cost_alone(context, command, context.placement.server));
+    const double requests = static_cast<double>(result.requests) / result.seconds;
+    return {{"requests_per_second", requests},
+            {"posix_spawn_cpu_us", alone.cpu_us},
+            {"cores_over_cost_per_second", cores / alone.cpu_us * 1e6},
+            {"share_of_cores_over_cost", requests / (cores / alone.cpu_us * 1e6)}};
+  }
+
+ private:
+  std::string program_;
+};
+
+// The gateway study's design is one process at a time, `wasmtime run` of the .wasm with the engine's own
+// cache on.
+class WasmtimeRunArm final : public Arm {
+ public:
+  WasmtimeRunArm()
+      : Arm("spawn-wasmtime", "a route by `wasmtime run`, all cores, over the study's way: one at a time") {}
+
+  std::optional<std::string> unavailable(const Context& context) const override {
+    if (!std::filesystem::exists(module_of(context)))
+      return "there is no gateway_wasm_rust.wasm: run guests/build";
+    if (wasmtime().empty()) return "there is no wasmtime command line: ./dev wasmtime";
+    return std::nullopt;
+  }
+
+  Measurement run(const Context& context) override {
+    const Folder folder;
+    const std::string module = install(folder, module_of(context));
+    const Cores& all = context.placement.all;
+    const auto study = [&] {
+      const SpawnCost cost =
+          spawn_to_exit({wasmtime(), "run", "-C", "cache=y", module}, {"HOME=" + folder.path("home")}, body,
+                        answer, all, context.effort.window / 2);
+      pin_to(context.placement.client);
+      return 1e6 / cost.wall_us;
+    };
+    study();  // fills its cache
+    const double before = study();
+    ::setenv("TOLLGATE_WASMTIME", wasmtime().c_str(), 1);  // the very same program
+    const Server server = Server::tollgate(
+        context.programs, folder, all, static_cast<unsigned>(all.size()),
+        fmt::format("[[route]]\npath = \"/\"\nwasm = \"{}\"\nabi = \"stdio\"\nruntime = \"wasmtime\"\n",
+                    module));
+    const LoadResult result = load_server(context, folder, server, all, all, answer);
+    const double one_at_a_time = (before + study()) / 2;
+    const double requests = static_cast<double>(result.requests) / result.seconds;
+    return {{"requests_per_second", requests},
+            {"study_requests_per_second", one_at_a_time},
+            {"over_study", requests / one_at_a_time}};
+  }
+
+ private:
+  static constexpr char answer[] = "wasm:hello";
+
+  static std::string module_of(const Context& context) {
+    return context.programs.guests + "/gateway_wasm_rust.wasm";
+  }
+
+  // Where tools/install-wasmtime put it, or on PATH.
+  static std::string wasmtime() {
+    const char* const home = std::getenv("HOME");
+    std::string newest;
+    for (const std::string& folder : {std::string("/var/cache/tollgate"),
+                                      std::string(home == nullptr ? "" : home) + "/.cache/tollgate"}) {
+      std::error_code none;
+      for (const auto& entry : std::filesystem::directory_iterator(folder, none)) {
+        const std::string program = entry.path() / "bin/wasmtime";
+        if (newest.empty() && std::filesystem::exists(program, none)) newest = program;
+      }
+    }
+    return newest.empty() ? find_program("wasmtime") : newest;
+  }
+};
+
+}  // namespace
+
+void add_spawn_arms(Arms& arms) {
+  arms.push_back(std::make_unique<SpawnCostArm>(
+      "spawn-echo", "spawn route, a static C echo, one core, over posix_spawn of it", TOLLGATE_BENCH_ECHO));
+  arms.push_back(std::make_unique<SpawnCostArm>(
+      "spawn-cat", "spawn route, cat, one core, over posix_spawn of it", "/bin/cat"));
+  arms.push_back(std::make_unique<SpawnThroughputArm>(
+      "spawn-all-cores", "the static C echo on all cores, over cores / cost of posix_spawn",
+      TOLLGATE_BENCH_ECHO));
+  arms.push_back(std::make_unique<WasmtimeRunArm>());
+}
+
+}  // namespace tollgate::bench
