@@ -91,8 +91,7 @@ typedef struct tollgate_compiled_view {
   size_t image_runs_count;
   uint64_t memory_pages_min;
   uint64_t memory_pages_max;
-  const char *entry;        /* "_start" or "_initialize" */
-  const char *start_export; /* export to be called before the entry, or "" */
+  const char *entry; /* "_start" or "_initialize": what instantiation calls, after the module's start function */
 } tollgate_compiled_view_t;
 void tollgate_compiled_facts(const tollgate_compiled_t *compiled, tollgate_compiled_view_t *out);
 void tollgate_compiled_delete(tollgate_compiled_t *compiled);

@@ -1,5 +1,5 @@
-/* Running requests: the entry points that Wasmtime's C API lacks or makes dear. One call each to make a sandbox, to
- * enter its guest for a slice, and to drop it; no allocation here beyond what the engine itself needs.
+/* Running requests: the entry points that Wasmtime's C API lacks or makes dear. One call each to make a sandbox and
+ * enter its guest, to enter it for a further slice, and to drop it; no allocation here beyond what the engine itself needs.
  *
  * A worker's one thread makes, resumes and drops runs; nothing here is thread-safe. */
 #ifndef TOLLGATE_RUN_H
@@ -36,12 +36,10 @@ tollgate_linker *tollgate_linker_new(const wasm_engine_t *engine, const tollgate
                          tollgate_host_call call, wasmtime_error_t **error);
 void tollgate_linker_delete(tollgate_linker *linker);
 
-/* A loaded module with its imports resolved and its exports looked up once. */
+/* A loaded module with its imports resolved. */
 typedef struct tollgate_program tollgate_program;
-/* Takes no ownership of the module. `start` is the export that holds the module's start function, "" if it had none;
- * `entry` is called after it. Both must take and give nothing. */
-tollgate_program *tollgate_program_new(const tollgate_linker *linker, const wasmtime_module_t *module, const char *entry,
-                           const char *start, wasmtime_error_t **error);
+/* Takes no ownership of the module, which tollgate_engine_compile has made: its start function is the whole guest. */
+tollgate_program *tollgate_program_new(const tollgate_linker *linker, const wasmtime_module_t *module, wasmtime_error_t **error);
 void tollgate_program_delete(tollgate_program *program);
 
 /* What one run shares with the engine. Must not move or die before tollgate_run_delete. */
@@ -57,17 +55,18 @@ typedef struct tollgate_run {
 } tollgate_run;
 
 typedef enum tollgate_run_state_t {
-  TOLLGATE_RUN_SUSPENDED = 0, /* fresh, at a tick, or inside a host call that waits: resume enters the guest */
-  TOLLGATE_RUN_RETURNED = 1,  /* the entry function returned */
+  TOLLGATE_RUN_SUSPENDED = 0, /* at a tick, or inside a host call that waits: resume enters the guest again */
+  TOLLGATE_RUN_RETURNED = 1,  /* the guest returned */
   TOLLGATE_RUN_ENDED = 2,     /* a host function said TOLLGATE_HOST_END */
   TOLLGATE_RUN_TRAPPED = 3,   /* *error has the trap */
   TOLLGATE_RUN_FAILED = 4,    /* *error says what the engine refused: instantiation, growth of its own structures */
 } tollgate_run_state_t;
 
-/* Makes a new Store and a new Instance. The guest is not entered, unless the module initialises itself by code
- * (segments that were not moved to the image). Whatever the state: tollgate_run_delete it. */
-tollgate_run_state_t tollgate_run_new(const tollgate_program *program, tollgate_run_context *context, tollgate_run *run, wasmtime_error_t **error);
-/* Enters the guest until it ends, waits, or passes the next epoch tick. Only while TOLLGATE_RUN_SUSPENDED. */
+/* Makes a new Store and a new Instance and enters the guest, until it ends, waits, or passes the next epoch tick. The
+ * host's new_stack is called between the two: before it nothing of the guest has run. Whatever the state:
+ * tollgate_run_delete it. */
+tollgate_run_state_t tollgate_run_begin(const tollgate_program *program, tollgate_run_context *context, tollgate_run *run, wasmtime_error_t **error);
+/* Enters the guest again. Only while TOLLGATE_RUN_SUSPENDED. */
 tollgate_run_state_t tollgate_run_resume(tollgate_run *run, wasmtime_error_t **error);
 /* Drops Store and Instance. A suspended guest is unwound by the engine first; none of its code runs. */
 void tollgate_run_delete(tollgate_run *run);

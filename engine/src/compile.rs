@@ -7,7 +7,7 @@ use wasmtime_c_api::wasmtime::{Engine, Error, Module, Result, format_err};
 use wasmtime_c_api::{wasm_engine_t, wasmtime_error_t, wasmtime_module_t};
 
 use crate::config::{engine_of, into_c_error};
-use crate::rewrite::{Entry, HostFunctions, Refusal, Rewritten, Run, START_EXPORT, rewrite};
+use crate::rewrite::{Entry, HostFunctions, Refusal, Rewritten, Run, rewrite};
 
 #[repr(C)]
 pub struct tollgate_host_function_t {
@@ -42,7 +42,6 @@ pub struct tollgate_compiled_facts_t {
     pub memory_pages_min: u64,
     pub memory_pages_max: u64,
     pub entry: *const c_char,
-    pub start_export: *const c_char,
 }
 
 pub struct tollgate_compiled_t {
@@ -50,7 +49,6 @@ pub struct tollgate_compiled_t {
     _runs: Vec<Run>, // what `run_views` points into
     run_views: Vec<tollgate_image_run_t>,
     entry: Entry,
-    has_start: bool,
     memory_pages_min: u64,
     memory_pages_max: u64,
 }
@@ -75,7 +73,7 @@ fn into_error(Refusal(sentence): Refusal) -> Error {
 
 impl tollgate_compiled_t {
     fn new(code: Vec<u8>, rewritten: Rewritten) -> tollgate_compiled_t {
-        let Rewritten { image, entry, has_start, memory_pages_min, memory_pages_max, .. } = rewritten;
+        let Rewritten { image, entry, memory_pages_min, memory_pages_max, .. } = rewritten;
         let runs = image.runs();
         let view = |run: &Run| tollgate_image_run_t {
             offset: run.offset,
@@ -88,7 +86,6 @@ impl tollgate_compiled_t {
             _runs: runs,
             run_views,
             entry,
-            has_start,
             memory_pages_min,
             memory_pages_max,
         }
@@ -186,8 +183,6 @@ pub extern "C" fn tollgate_compiled_facts(
         Entry::Reactor => c"_initialize",
     };
     debug_assert_eq!(entry.to_bytes(), compiled.entry.export().as_bytes());
-    let start_export = if compiled.has_start { c"tollgate:start" } else { c"" };
-    debug_assert!(!compiled.has_start || start_export.to_bytes() == START_EXPORT.as_bytes());
     *out = tollgate_compiled_facts_t {
         code: compiled.code.as_ptr(),
         code_bytes: compiled.code.len(),
@@ -196,7 +191,6 @@ pub extern "C" fn tollgate_compiled_facts(
         memory_pages_min: compiled.memory_pages_min,
         memory_pages_max: compiled.memory_pages_max,
         entry: entry.as_ptr(),
-        start_export: start_export.as_ptr(),
     };
 }
 

@@ -2,8 +2,8 @@
 //!
 //! - active data segments move into an *image*, the memory's initial content, which the host maps into a slot once
 //!   instead of copying it for each request;
-//! - the start function becomes the export [`START_EXPORT`], which the host calls on a fiber under the request's
-//!   limits, so that instantiation itself never runs guest code.
+//! - the entry point becomes the start function (after the module's own, if it has one), so that making the instance
+//!   *is* running the guest: one activation on one fiber, and no look-up of an export per request.
 //!
 //! The module behaves as before: a segment moves only when it would certainly have been applied at that place and in
 //! that order. Input and result are both validated; what tollgate cannot run is refused with a sentence.
@@ -14,7 +14,9 @@ mod survey;
 use std::collections::HashMap;
 use std::fmt;
 
-use wasm_encoder::{DataCountSection, ExportKind, ExportSection, Module, RawSection};
+use wasm_encoder::{
+    CodeSection, DataCountSection, Function, FunctionSection, Module, RawSection, StartSection,
+};
 use wasmparser::{ExternalKind, Validator, WasmFeatures};
 
 use crate::config::FEATURES;
@@ -22,10 +24,6 @@ pub use image::{Image, PAGE_BYTES, Run};
 use segments::Plan;
 use survey::{Section, Survey};
 
-/// Exports with this prefix are ours; a module that brings its own is refused.
-const RESERVED_PREFIX: &str = "tollgate:";
-/// The module's start function, to be called before its entry point.
-pub const START_EXPORT: &str = "tollgate:start";
 /// The only module name guests may import from.
 pub const PREVIEW1: &str = "wasi_snapshot_preview1";
 
@@ -35,8 +33,10 @@ const GLOBALS_MAX: u64 = 65_536;
 /// Elements of all tables together at the start; each costs 8 bytes in every instance.
 const TABLE_ELEMENTS_MAX: u64 = 1_000_000;
 
+const SECTION_FUNCTION: u8 = 3;
 const SECTION_EXPORT: u8 = 7;
 const SECTION_START: u8 = 8;
+const SECTION_CODE: u8 = 10;
 const SECTION_DATA: u8 = 11;
 const SECTION_DATA_COUNT: u8 = 12;
 
@@ -90,7 +90,6 @@ pub struct Rewritten {
     pub wasm: Vec<u8>,
     pub image: Image,
     pub entry: Entry,
-    pub has_start: bool,
     pub memory_pages_min: u64,
     pub memory_pages_max: u64,
 }
@@ -103,12 +102,12 @@ pub fn rewrite(wasm: &[u8], host: &HostFunctions, memory_bytes_max: u64) -> Resu
     validate(wasm)?;
     check_imports(&survey, host)?;
     check_sizes(&survey, memory_bytes_max)?;
-    let entry = check_exports(&survey)?;
+    let (entry, entry_function) = check_exports(&survey)?;
 
     let memory = survey.memories[0];
     let (plan, image) = segments::plan(&survey, memory.initial * WASM_PAGE_BYTES)
         .map_err(|error| Refusal(format!("is not valid WebAssembly: {error}")))?;
-    let result = encode(wasm, &survey, &plan)?;
+    let result = encode(wasm, &survey, &plan, entry_function);
     Validator::new_with_features(FEATURES)
         .validate_all(&result)
         .map_err(|error| Refusal(format!("could not be rewritten (a defect of tollgate): {error}")))?;
@@ -116,7 +115,6 @@ pub fn rewrite(wasm: &[u8], host: &HostFunctions, memory_bytes_max: u64) -> Resu
         wasm: result,
         image,
         entry,
-        has_start: survey.start.is_some(),
         memory_pages_min: memory.initial,
         memory_pages_max: memory.maximum.unwrap_or(65_536),
     })
@@ -224,11 +222,9 @@ fn check_sizes(survey: &Survey, memory_bytes_max: u64) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn check_exports(survey: &Survey) -> Result<Entry, Refusal> {
+/// The entry point and its function's index.
+fn check_exports(survey: &Survey) -> Result<(Entry, u32), Refusal> {
     let find = |name: &str| survey.exports.iter().find(|export| export.name == name);
-    if let Some(reserved) = survey.exports.iter().find(|export| export.name.starts_with(RESERVED_PREFIX)) {
-        return refuse(format!("exports {}, a name reserved for tollgate", reserved.name));
-    }
     if find("memory").is_none_or(|export| export.kind != ExternalKind::Memory) {
         return refuse("does not export its memory as `memory`");
     }
@@ -244,51 +240,55 @@ fn check_exports(survey: &Survey) -> Result<Entry, Refusal> {
     if signature != ":" {
         return refuse(format!("exports {} with the signature {signature}, where it must be :", export.name));
     }
-    Ok(entry)
+    Ok((entry, export.index))
 }
 
-/// Copies the module, changing only exports, start and data. Custom sections (names, debug information, producers)
-/// are left out: nothing reads them at run time.
-fn encode(wasm: &[u8], survey: &Survey, plan: &Plan) -> Result<Vec<u8>, Refusal> {
+/// Copies the module, changing only start and data. Custom sections (names, debug information, producers) are left
+/// out: nothing reads them at run time.
+fn encode(wasm: &[u8], survey: &Survey, plan: &Plan, entry: u32) -> Vec<u8> {
+    // A module with a start function gets one more function, which calls both.
+    let both = survey.start.map(|start| (start, survey.functions()));
     let mut module = Module::new();
     for Section { id, range } in &survey.sections {
-        match *id {
-            SECTION_START => {}
-            SECTION_EXPORT => {
-                module.section(&exports_with_start(survey)?);
+        let copied = RawSection { id: *id, data: &wasm[range.clone()] };
+        match (*id, both) {
+            (SECTION_FUNCTION, Some(_)) => module.section(&functions_with_one_like(survey, entry)),
+            (SECTION_CODE, Some((start, _))) => module.section(&code_with_calls(wasm, survey, [start, entry])),
+            (SECTION_EXPORT, _) => {
+                module.section(&copied);
+                module.section(&StartSection { function_index: both.map_or(entry, |(_, added)| added) })
             }
-            SECTION_DATA_COUNT if plan.is_empty() => {}
-            SECTION_DATA_COUNT => {
-                module.section(&DataCountSection { count: plan.len() });
-            }
-            SECTION_DATA if plan.is_empty() => {}
-            SECTION_DATA => {
-                module.section(&plan.encode(wasm, survey));
-            }
-            id => {
-                module.section(&RawSection { id, data: &wasm[range.clone()] });
-            }
-        }
+            (SECTION_START, _) => &mut module,
+            (SECTION_DATA_COUNT | SECTION_DATA, _) if plan.is_empty() => &mut module,
+            (SECTION_DATA_COUNT, _) => module.section(&DataCountSection { count: plan.len() }),
+            (SECTION_DATA, _) => module.section(&plan.encode(wasm, survey)),
+            _ => module.section(&copied),
+        };
     }
-    Ok(module.finish())
+    module.finish()
 }
 
-fn exports_with_start(survey: &Survey) -> Result<ExportSection, Refusal> {
-    let mut section = ExportSection::new();
-    for export in &survey.exports {
-        let kind = match export.kind {
-            ExternalKind::Func | ExternalKind::FuncExact => ExportKind::Func,
-            ExternalKind::Table => ExportKind::Table,
-            ExternalKind::Memory => ExportKind::Memory,
-            ExternalKind::Global => ExportKind::Global,
-            ExternalKind::Tag => ExportKind::Tag,
-        };
-        section.export(export.name, kind, export.index);
+fn functions_with_one_like(survey: &Survey, function: u32) -> FunctionSection {
+    let mut section = FunctionSection::new();
+    for ty in survey.defined_function_types() {
+        section.function(*ty);
     }
-    if let Some(function) = survey.start {
-        section.export(START_EXPORT, ExportKind::Func, function);
+    section.function(survey.type_of_function(function));
+    section
+}
+
+fn code_with_calls(wasm: &[u8], survey: &Survey, callees: [u32; 2]) -> CodeSection {
+    let mut section = CodeSection::new();
+    for body in &survey.bodies {
+        section.raw(&wasm[body.range()]);
     }
-    Ok(section)
+    let mut function = Function::new([]);
+    for callee in callees {
+        function.instructions().call(callee);
+    }
+    function.instructions().end();
+    section.function(&function);
+    section
 }
 
 #[cfg(test)]

@@ -1,17 +1,16 @@
 //! The entry points of `tollgate_run.h`: one request is one future that owns its Store, polled by hand.
 //!
 //! Why not the C API: it wraps each call into three boxes and each value into a tagged union, and it looks exports up
-//! by name. Here a run is one boxed future, `_start` is called through an index found once per program, and host
-//! functions get the engine's raw slots.
-use std::ffi::{CStr, c_char, c_int, c_void};
+//! by name. Here a run is one boxed future: the rewrite made the guest's entry point the module's start function, so
+//! instantiating enters the guest, on a fiber; and host functions get the engine's raw slots.
+use std::ffi::{c_int, c_void};
 use std::future::Future;
 use std::mem::{MaybeUninit, size_of};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
 use wasmtime_c_api::wasmtime::{
-    AsContext, Error, Extern, InstancePre, Module, ModuleExport, ResourceLimiter, Result, Store, Trap,
-    TypedFunc, UpdateDeadline, bail,
+    Error, InstancePre, Module, ResourceLimiter, Result, Store, Trap, UpdateDeadline,
 };
 use wasmtime_c_api::{wasmtime_error_t, wasmtime_module_t};
 
@@ -34,7 +33,7 @@ unsafe impl Sync for Data {}
 
 impl Data {
     pub(crate) fn host(&self) -> *mut c_void {
-        // SAFETY: the caller of tollgate_run_new keeps the context alive and in place until tollgate_run_delete.
+        // SAFETY: the caller of tollgate_run_begin keeps the context alive and in place until tollgate_run_delete.
         unsafe { (*self.0).host }
     }
 }
@@ -75,35 +74,7 @@ impl ResourceLimiter for Data {
 
 // ------------------------------------------------------------------------------------------------------ programs
 
-pub struct tollgate_program {
-    pre: InstancePre<Data>,
-    start: Option<ModuleExport>,
-    entry: ModuleExport,
-}
-
-fn plain_function(module: &Module, name: &str) -> Result<ModuleExport> {
-    let Some(export) = module.get_export_index(name) else { bail!("the module exports no `{name}`") };
-    let ty = module.get_export(name).and_then(|export| export.func().cloned());
-    match ty {
-        Some(ty) if ty.params().len() == 0 && ty.results().len() == 0 => Ok(export),
-        _ => bail!("`{name}` is not a function without parameters and results"),
-    }
-}
-
-fn make_program(
-    linker: &tollgate_linker,
-    module: &Module,
-    entry: *const c_char,
-    start: *const c_char,
-) -> Result<tollgate_program> {
-    // SAFETY: the caller gives C strings.
-    let (entry, start) = unsafe { (CStr::from_ptr(entry).to_str()?, CStr::from_ptr(start).to_str()?) };
-    Ok(tollgate_program {
-        pre: linker.0.instantiate_pre(module)?,
-        start: if start.is_empty() { None } else { Some(plain_function(module, start)?) },
-        entry: plain_function(module, entry)?,
-    })
-}
+pub struct tollgate_program(InstancePre<Data>);
 
 /// # Safety
 /// See tollgate_run.h.
@@ -111,13 +82,11 @@ fn make_program(
 pub unsafe extern "C" fn tollgate_program_new(
     linker: &tollgate_linker,
     module: &wasmtime_module_t,
-    entry: *const c_char,
-    start: *const c_char,
     error: &mut *mut wasmtime_error_t,
 ) -> *mut tollgate_program {
     // SAFETY: wasmtime_module_t has one field of this type.
     let module: &Module = unsafe { &*(module as *const wasmtime_module_t).cast() };
-    give(make_program(linker, module, entry, start), error)
+    give(linker.0.instantiate_pre(module).map(tollgate_program), error)
 }
 
 #[unsafe(no_mangle)]
@@ -144,45 +113,16 @@ const ENDED: c_int = 2;
 const TRAPPED: c_int = 3;
 const FAILED: c_int = 4;
 
-/// Gives control back to whoever polls, once: between making the instance and entering the guest.
-struct Pause(bool);
-impl Future for Pause {
-    type Output = ();
-    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
-        if std::mem::replace(&mut self.0, true) { Poll::Ready(()) } else { Poll::Pending }
-    }
-}
-
-fn function(store: &mut Store<Data>, found: Option<Extern>) -> Result<TypedFunc<(), ()>> {
-    match found {
-        // SAFETY: `plain_function` checked the type when the program was made.
-        Some(Extern::Func(function)) => Ok(unsafe { TypedFunc::new_unchecked(store.as_context(), function) }),
-        _ => bail!("an export is gone"),
-    }
-}
-
 /// A slice ends at the tick after the one it began in; the rest of the deadline's meaning is the host's.
 const SLICE_TICKS: u64 = 1;
 
 async fn activate(program: &'static tollgate_program, data: Data) -> (Store<Data>, Result<()>) {
-    let mut store = Store::new(program.pre.module().engine(), data);
+    let mut store = Store::new(program.0.module().engine(), data);
     store.limiter(|data| data);
     store.epoch_deadline_callback(|_| Ok(UpdateDeadline::Yield(SLICE_TICKS)));
-    let result = call(program, &mut store).await;
-    (store, result)
-}
-
-async fn call(program: &'static tollgate_program, store: &mut Store<Data>) -> Result<()> {
     store.set_epoch_deadline(SLICE_TICKS);
-    let instance = program.pre.instantiate_async(&mut *store).await?;
-    Pause(false).await;
-    store.set_epoch_deadline(SLICE_TICKS);
-    if let Some(start) = &program.start {
-        let found = instance.get_module_export(&mut *store, start);
-        function(store, found)?.call_async(&mut *store, ()).await?;
-    }
-    let found = instance.get_module_export(&mut *store, &program.entry);
-    function(store, found)?.call_async(&mut *store, ()).await
+    let result = program.0.instantiate_async(&mut store).await;
+    (store, result.map(|_instance| ()))
 }
 
 fn poll(stage: &mut Stage, error: &mut *mut wasmtime_error_t) -> c_int {
@@ -203,7 +143,7 @@ fn poll(stage: &mut Stage, error: &mut *mut wasmtime_error_t) -> c_int {
 /// # Safety
 /// See tollgate_run.h: the program outlives the run, the context stays in place.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn tollgate_run_new(
+pub unsafe extern "C" fn tollgate_run_begin(
     program: *const tollgate_program,
     context: *mut tollgate_run_context,
     run: &mut tollgate_run,
@@ -216,20 +156,20 @@ pub unsafe extern "C" fn tollgate_run_new(
 }
 
 /// # Safety
-/// See tollgate_run.h: made by tollgate_run_new.
+/// See tollgate_run.h: made by tollgate_run_begin.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn tollgate_run_resume(
     run: &mut tollgate_run,
     error: &mut *mut wasmtime_error_t,
 ) -> c_int {
-    // SAFETY: tollgate_run_new has written it.
+    // SAFETY: tollgate_run_begin has written it.
     poll(unsafe { run.0.assume_init_mut() }, error)
 }
 
 /// # Safety
-/// See tollgate_run.h: made by tollgate_run_new, deleted once.
+/// See tollgate_run.h: made by tollgate_run_begin, deleted once.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn tollgate_run_delete(run: &mut tollgate_run) {
-    // SAFETY: tollgate_run_new has written it.
+    // SAFETY: tollgate_run_begin has written it.
     *unsafe { run.0.assume_init_mut() } = Stage::Gone;
 }

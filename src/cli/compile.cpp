@@ -62,8 +62,7 @@ void print_what_was_done(const Options& options, std::size_t module_bytes, const
   const sandbox::Manifest& manifest = bundle.manifest;
   fmt::print("{} -> {}\n", options.module, options.output);
   fmt::print("  module  {}, SHA-256 {}\n", size_text(module_bytes), manifest.module_digest);
-  fmt::print("  entry   {}{}\n", manifest.entry,
-             manifest.start_export.empty() ? "" : ", after its start function");
+  fmt::print("  entry   {}\n", manifest.entry);
   fmt::print("  code    {}\n", size_text(manifest.code_bytes));
   if (manifest.image_bytes == 0) {
     fmt::print("  image   none: the memory starts as zeros\n");

@@ -1,5 +1,5 @@
-// What a route does with an exchange. One object per route per loaded table, shared by all its requests; it may
-// count on being destroyed only after the last of them has ended.
+// What a route does with an exchange. One object per route per loaded table, shared by all its requests; it
+// may count on being destroyed only after the last of them has ended.
 #pragma once
 
 #include <optional>
@@ -25,15 +25,16 @@ struct ProgramCosts {
   std::uint64_t memory_bytes_peak = 0;
 };
 
-// One request's state between dispatcher and backend; fields the backend fills are for the log and the metrics.
+// One request's state between dispatcher and backend; fields the backend fills are for the log and the
+// metrics.
 struct RequestContext {
   http::Exchange& exchange;
   const Route& route;
-  std::string_view matched_prefix;               // "/api" for route "/api/*"; the whole path for an exact one
-  const http::Reason* reason = nullptr;          // why it failed, if it did
-  std::string detail;                            // one sentence for the log
-  std::chrono::nanoseconds queued{};             // waited for admission
-  std::chrono::nanoseconds handled{};            // worked on by the backend
+  std::string_view matched_prefix;       // "/api" for route "/api/*"; the whole path for an exact one
+  const http::Reason* reason = nullptr;  // why it failed, if it did
+  std::string detail;                    // one sentence for the log
+  std::chrono::nanoseconds queued{};     // waited for admission
+  std::chrono::nanoseconds handled{};    // worked on by the backend
 
   // Set by the backends that have them.
   std::optional<sandbox::Costs> guest;  // of the guest that ran, also one of `transform`
@@ -51,12 +52,14 @@ class Backend {
  public:
   virtual ~Backend() = default;
 
-  // What every request gets, if that is always the same: the dispatcher then sends it without calling serve(), and
-  // needs no deadline. Asked once, when the table is loaded.
+  // What every request gets, if that is always the same: the dispatcher then sends it without calling
+  // serve(), and needs no deadline. Asked once, when the table is loaded.
   virtual const FixedResponse* fixed_response() const { return nullptr; }
 
   // Answers through context.exchange.response. On failure before a head was sent it may instead set
-  // context.reason (and detail) and return: the dispatcher then sends the error response.
+  // context.reason (and detail) and return: the dispatcher then sends the error response. An empty task
+  // (`valid()` is false) says that all is done already: what need not wait needs no coroutine. `context`
+  // lives until the task has ended.
   virtual Task<> serve(RequestContext& context) = 0;
 };
 

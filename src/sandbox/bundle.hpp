@@ -14,12 +14,11 @@
 namespace tollgate::sandbox {
 
 struct Manifest {
-  int format = 1;             // of this manifest and of our rewrite; another format is another cache key
+  int format = 2;             // of this manifest and of our rewrite; another format is another cache key
   std::string module_digest;  // hex SHA-256 of the .wasm
   std::string engine;         // engine_fingerprint() of the compiler; must equal the loader's
   std::string name;           // file name without folder and ending, for logs
-  std::string entry;          // "_start" or "_initialize"; for a reactor nothing else is called
-  std::string start_export;   // reserved export holding the module's start function, "" if it had none
+  std::string entry;          // "_start" or "_initialize": what instantiating the code calls
   std::uint64_t memory_pages_min = 0;  // of 64 KiB
   std::uint64_t memory_pages_max = 65536;
   std::uint64_t code_bytes = 0;    // from offset 0 of BundleFds::code
@@ -27,7 +26,7 @@ struct Manifest {
   std::uint64_t image_offset = 0;  // where the image begins in BundleFds::image: a multiple of 4096
 };
 
-inline constexpr int manifest_format = 1;
+inline constexpr int manifest_format = 2;
 inline constexpr std::uint64_t wasm_page_bytes = 64u << 10;
 
 // Position-independent pieces of a bundle as open descriptors; the code file is what the engine maps. Both

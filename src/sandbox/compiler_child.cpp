@@ -113,7 +113,6 @@ BundleContent content_of(const tollgate_compiled_t& compiled) {
   tollgate_compiled_facts(&compiled, &view);
   BundleContent content;
   content.manifest.entry = view.entry;
-  content.manifest.start_export = view.start_export;
   content.manifest.memory_pages_min = view.memory_pages_min;
   content.manifest.memory_pages_max = view.memory_pages_max;
   content.code = {view.code, view.code_bytes};

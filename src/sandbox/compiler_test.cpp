@@ -51,7 +51,6 @@ TEST(Compiler, compiles_a_command_to_code_that_this_engine_loads) {
   ASSERT_TRUE(bundle) << bundle.error().sentence;
   EXPECT_EQ(bundle->manifest.name, "hello");
   EXPECT_EQ(bundle->manifest.entry, "_start");
-  EXPECT_EQ(bundle->manifest.start_export, "");
   EXPECT_EQ(bundle->manifest.module_digest, sha256_hex(module));
   EXPECT_EQ(bundle->manifest.engine, engine_fingerprint().value());
   EXPECT_EQ(bundle->manifest.image_bytes, 65'536u);
@@ -77,7 +76,6 @@ TEST(Compiler, tells_of_a_start_function_and_of_a_reactor) {
       named("reactor"));
   ASSERT_TRUE(bundle) << bundle.error().sentence;
   EXPECT_EQ(bundle->manifest.entry, "_initialize");
-  EXPECT_EQ(bundle->manifest.start_export, "tollgate:start");
   EXPECT_EQ(bundle->manifest.memory_pages_min, 2u);
   EXPECT_EQ(bundle->manifest.memory_pages_max, 9u);
   EXPECT_EQ(bundle->manifest.image_bytes, 0u);

@@ -1,6 +1,6 @@
-// The seam between whoever has a request and the engine that runs it: a Program is compiled code, immutable and
-// shared; a Run is one request in its own fresh sandbox; an Outcome says how it ended. No HTTP type and no engine
-// type appears here.
+// The seam between whoever has a request and the engine that runs it: a Program is compiled code, immutable
+// and shared; a Run is one request in its own fresh sandbox; an Outcome says how it ended. No HTTP type and
+// no engine type appears here.
 //
 // Threads: a worker's one thread. Nothing here blocks; a Run that must wait says so.
 #pragma once
@@ -71,7 +71,11 @@ class Source {
 // Where stdout and stderr go. Called from inside the guest: must not run it again, must not throw.
 class Sink {
  public:
-  enum class State : std::uint8_t { accepted, full, refused };  // full: the run waits; refused: it ends with `output`
+  enum class State : std::uint8_t {
+    accepted,
+    full,
+    refused
+  };  // full: the run waits; refused: it ends with `output`
   virtual ~Sink() = default;
   virtual State write(std::string_view bytes) = 0;
   virtual void log(std::string_view bytes) = 0;  // stderr, already bounded by Limits
@@ -103,7 +107,8 @@ class Run {
 
   virtual ~Run() = default;  // frees the sandbox; allowed in any state
 
-  // Enters the guest for one slice (about one epoch tick, 1 ms). Says `ended` again once ended.
+  // Enters the guest for one slice (about one epoch tick, 1 ms), the first time in a fresh sandbox. Says
+  // `ended` again once ended.
   virtual State resume() = 0;
 
   // The next resume() ends the run with `cancelled` instead of entering the guest.
@@ -115,14 +120,13 @@ class Run {
   virtual Outcome take_outcome() = 0;
 };
 
-// Compiled and loaded code of one module. Reference-counted by its users; the last one gives back slots, mappings
-// and code. Runs keep it alive.
+// Compiled and loaded code of one module. Reference-counted by its users; the last one gives back slots,
+// mappings and code. Outlives its runs.
 class Program {
  public:
   virtual ~Program() = default;
 
-  // Makes a fresh sandbox, without entering the guest. A sandbox that cannot be made is a Run whose first resume()
-  // says `ended`.
+  // One request's run. Its sandbox is made by the first resume(), which says `ended` if there can be none.
   virtual std::unique_ptr<Run> start(const Input& input, Sink& sink) = 0;
 
   virtual std::string_view name() const = 0;    // for logs

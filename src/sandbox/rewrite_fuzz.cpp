@@ -68,7 +68,7 @@ class ImageEngine {
         .env = this,
         .new_memory = new_memory,
         .grow_memory = [](void*, std::size_t) { return false; },
-        .drop_memory = [](void* owner) { ::munmap(owner, mapping_bytes); },
+        .drop_memory = [](void*) {},  // kept to be looked at
         .new_stack = [](void*, std::size_t, void**) -> std::uint8_t* { return nullptr; },
         .drop_stack = [](void*) {},
     };
@@ -79,28 +79,45 @@ class ImageEngine {
   }
   ImageEngine(const ImageEngine&) = delete;
 
+  ~ImageEngine() { unmap(); }
+
   wasm_engine_t* raw() const { return engine_.get(); }
   void set_image(Image image) { image_ = image; }
+
+  // What the last run left, also one whose instantiation failed.
+  Bytes memory() const {
+    if (mapping_ == nullptr) return {};
+    return {static_cast<std::uint8_t*>(mapping_) + guard_bytes,
+            static_cast<std::uint8_t*>(mapping_) + guard_bytes + bytes_};
+  }
 
  private:
   static constexpr std::size_t guard_bytes = 32u << 20;
   static constexpr std::size_t mapping_bytes = (4ull << 30) + 2 * guard_bytes;
 
-  static std::uint8_t* new_memory(void* self, std::size_t initial_bytes, void** owner) {
+  static std::uint8_t* new_memory(void* context, std::size_t initial_bytes, void** owner) {
+    auto& self = *static_cast<ImageEngine*>(context);
+    self.unmap();
     void* mapping =
         ::mmap(nullptr, mapping_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (mapping == MAP_FAILED) return nullptr;
+    self.mapping_ = mapping;
+    self.bytes_ = initial_bytes;
     auto* const base = static_cast<std::uint8_t*>(mapping) + guard_bytes;
     if (initial_bytes > 0 && ::mprotect(base, initial_bytes, PROT_READ | PROT_WRITE) != 0) return nullptr;
-    for (const auto& run : static_cast<ImageEngine*>(self)->image_) {
-      std::memcpy(base + run.offset, run.bytes, run.length);
-    }
+    for (const auto& run : self.image_) std::memcpy(base + run.offset, run.bytes, run.length);
     *owner = mapping;
     return base;
   }
 
+  void unmap() {
+    if (mapping_ != nullptr) ::munmap(std::exchange(mapping_, nullptr), mapping_bytes);
+  }
+
   EngineHandle engine_;
   Image image_;
+  void* mapping_ = nullptr;
+  std::size_t bytes_ = 0;
 };
 
 ImageEngine& image_engine() {
@@ -150,13 +167,6 @@ class Instance {
     ending_ = ending_of(error, trap);
   }
 
-  Bytes memory() {
-    wasmtime_extern_t item;
-    if (!wasmtime_instance_export_get(context_, &instance_, "memory", 6, &item)) defect("no memory", "");
-    const std::uint8_t* data = wasmtime_memory_data(context_, &item.of.memory);
-    return {data, data + wasmtime_memory_data_size(context_, &item.of.memory)};
-  }
-
  private:
   wasmtime_store_t* store_;
   wasmtime_context_t* context_;
@@ -164,7 +174,10 @@ class Instance {
   std::string ending_;
 };
 
-Observed observe(std::span<const std::uint8_t> module, Image image, const char* start_export) {
+// What enters the guest after instantiation: nothing does in a rewritten module.
+enum class Enter : std::uint8_t { by_start_function, by_entry_point };
+
+Observed observe(std::span<const std::uint8_t> module, Image image, Enter how) {
   wasmtime_module_t* compiled = nullptr;
   wasmtime_error_t* error =
       wasmtime_module_new(image_engine().raw(), module.data(), module.size(), &compiled);
@@ -173,14 +186,9 @@ Observed observe(std::span<const std::uint8_t> module, Image image, const char* 
   Observed observed;
   {
     Instance instance(compiled);
-    // A start function that traps ends the instantiation of one, and a call into the other: nobody sees a
-    // memory.
-    if (instance.alive() && *start_export != '\0') instance.call(start_export);
-    if (instance.alive()) {
-      instance.call("_start");
-      observed.memory = instance.memory();
-    }
+    if (instance.alive() && how == Enter::by_entry_point) instance.call("_start");
     observed.ending = instance.ending();
+    observed.memory = image_engine().memory();
   }
   wasmtime_module_delete(compiled);
   return observed;
@@ -264,9 +272,9 @@ void check_recipe(std::span<const std::uint8_t> bytes) {
   const Result result = rewrite(module);
   if (result.rewritten == nullptr) defect("refused a good module", result.sentence + "\n" + text);
   const auto view = view_of(result.rewritten);
-  const Observed before = observe(module, {}, "");
-  const Observed after =
-      observe({view.code, view.code_bytes}, {view.image_runs, view.image_runs_count}, view.start_export);
+  const Observed before = observe(module, {}, Enter::by_entry_point);
+  const Observed after = observe({view.code, view.code_bytes}, {view.image_runs, view.image_runs_count},
+                                 Enter::by_start_function);
   if (before != after) defect("behaves differently", before.ending + " and " + after.ending + "\n" + text);
 }
 

@@ -16,6 +16,7 @@ pub struct Survey<'a> {
     pub sections: Vec<Section>, // without custom sections
     types: Vec<Option<FuncType>>,
     function_types: Vec<u32>, // imported functions first
+    imported_functions: usize,
     pub imports: Vec<Import<'a>>,
     pub memories: Vec<MemoryType>, // defined, not imported
     pub globals: u64,
@@ -58,6 +59,7 @@ impl<'a> Survey<'a> {
                     let import = import?;
                     if let TypeRef::Func(ty) | TypeRef::FuncExact(ty) = import.ty {
                         self.function_types.push(ty);
+                        self.imported_functions += 1;
                     }
                     self.imports.push(import);
                 }
@@ -121,6 +123,20 @@ impl<'a> Survey<'a> {
             Some(Some(function)) => format!("{}:{}", letters(function.params()), letters(function.results())),
             _ => "?".to_owned(),
         }
+    }
+
+    /// How many there are, imported or defined: the index of a next one.
+    pub fn functions(&self) -> u32 {
+        self.function_types.len() as u32
+    }
+
+    pub fn defined_function_types(&self) -> &[u32] {
+        &self.function_types[self.imported_functions..]
+    }
+
+    /// Of a function that is there.
+    pub fn type_of_function(&self, index: u32) -> u32 {
+        self.function_types[index as usize]
     }
 
     pub fn function_signature(&self, function_index: u32) -> String {

@@ -15,27 +15,28 @@ abi::CgiFacts cgi_facts(const RequestContext& context, std::uint64_t body_bytes)
           .local_port = exchange.local_port};
 }
 
-Task<> send_answer(RequestContext& context, Abi abi, GuestBuffers& buffers) {
-  http::ResponseHead head;
-  std::string_view body = buffers.output;
-  if (abi == Abi::cgi) {
-    const auto read = abi::read_cgi_response(buffers.output, buffers.cgi_response);
-    if (!read) {
-      // Unlike other failures of a handler this one tells its author, who may be the client, what to change.
-      context.reason = &reasons::bad_response;
-      context.detail = read.error().sentence;
-      const auto refused =
-          co_await http::send_error(context.exchange, reasons::bad_response, read.error().sentence);
-      if (!refused) context.reason = refused.error();
-      co_return;
-    }
-    head = {buffers.cgi_response.status, buffers.cgi_response.fields};
-    body = buffers.cgi_response.body;
+std::optional<HandlerAnswer> read_answer(RequestContext& context, Abi abi, GuestBuffers& buffers) {
+  if (abi == Abi::stdio) return HandlerAnswer{.head = {}, .body = buffers.output};
+  const auto read = abi::read_cgi_response(buffers.output, buffers.cgi_response);
+  if (!read) {
+    context.reason = &reasons::bad_response;
+    context.detail = read.error().sentence;
+    return std::nullopt;
   }
-  http::ResponseWriter& response = context.exchange.response;
-  auto sent = response.try_send(head, body);
-  if (!sent) sent = co_await response.send(head, body);
+  return HandlerAnswer{.head = {buffers.cgi_response.status, buffers.cgi_response.fields},
+                       .body = buffers.cgi_response.body};
+}
+
+bool try_send_answer(RequestContext& context, const HandlerAnswer& answer) {
+  const auto sent = context.exchange.response.try_send(answer.head, answer.body);
+  if (!sent) return false;
   if (!*sent) context.reason = sent->error();
+  return true;
+}
+
+Task<> send_answer(RequestContext& context, HandlerAnswer answer) {
+  const auto sent = co_await context.exchange.response.send(answer.head, answer.body);
+  if (!sent) context.reason = sent.error();
 }
 
 }  // namespace tollgate::gateway

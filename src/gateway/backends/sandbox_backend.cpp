@@ -1,20 +1,20 @@
 #include "gateway/backends/sandbox_backend.hpp"
 
-#include "gateway/backends/handler_answer.hpp"
-
 namespace tollgate::gateway {
 
 Task<> SandboxBackend::serve(RequestContext& context) {
-  http::Exchange& exchange = context.exchange;
+  if (const auto body = context.exchange.body.all_if_buffered()) {
+    if (auto permit = handler_->try_admit()) return run(context, *body, std::move(*permit));
+  }
+  return serve_when_ready(context);
+}
+
+Task<> SandboxBackend::serve_when_ready(RequestContext& context) {
   std::string collected;
-  auto body = exchange.body.all_if_buffered();
+  const auto body = co_await read_whole_body(context.exchange, collected);
   if (!body) {
-    const auto whole = co_await read_whole_body(exchange, collected);
-    if (!whole) {
-      context.reason = whole.error();
-      co_return;
-    }
-    body = *whole;
+    context.reason = body.error();
+    co_return;
   }
   auto permit = handler_->try_admit();
   if (!permit) {
@@ -25,23 +25,43 @@ Task<> SandboxBackend::serve(RequestContext& context) {
     }
     permit = std::move(*admitted);
   }
-  GuestBufferPool::Lease buffers(handler_->buffers());
-  bool answered = false;
-  {
-    GuestInvocation invocation(*handler_, context, buffers->output);
-    if (!begin(invocation, context, *body, *buffers)) co_await invocation.ended();
-    answered = invocation.settle();
-  }
-  permit.reset();  // the sandbox is gone; a slow client does not hold a place
-  if (answered) co_await send_answer(context, abi_, *buffers);
+  Task<> rest = run(context, *body, std::move(*permit));
+  if (rest.valid()) co_await std::move(rest);
 }
 
-bool SandboxBackend::begin(GuestInvocation& invocation, const RequestContext& context, std::string_view body,
-                           GuestBuffers& buffers) {
+Task<> SandboxBackend::run(RequestContext& context, std::string_view body, Admission::Permit permit) {
+  Servings::Pointer serving = servings_.make(*handler_, context, std::move(permit));
   const abi::RouteEnvironment& route = handler_->environment();
-  if (abi_ == Abi::stdio) return invocation.begin(body, route.variables(), route.args());
-  buffers.cgi_request.assemble(cgi_facts(context, body.size()), route);
-  return invocation.begin(body, buffers.cgi_request.environment(), buffers.cgi_request.args());
+  abi::CgiRequest& request = serving->buffers->cgi_request;
+  bool ended = false;
+  if (abi_ == Abi::stdio) {
+    ended = serving->invocation.begin(body, route.variables(), route.args());
+  } else {
+    request.assemble(cgi_facts(context, body.size()), route);
+    ended = serving->invocation.begin(body, request.environment(), request.args());
+  }
+  return ended ? answer(context, std::move(serving)) : run_on(context, std::move(serving));
+}
+
+Task<> SandboxBackend::run_on(RequestContext& context, Servings::Pointer serving) {
+  co_await serving->invocation.ended();
+  Task<> rest = answer(context, std::move(serving));
+  if (rest.valid()) co_await std::move(rest);
+}
+
+// The sandbox goes before its answer does: a slow client does not hold a place.
+Task<> SandboxBackend::answer(RequestContext& context, Servings::Pointer serving) {
+  const bool answered = serving->invocation.settle();
+  serving->permit.reset();
+  if (!answered) return {};
+  const auto answer = read_answer(context, abi_, *serving->buffers);
+  if (!answer || try_send_answer(context, *answer)) return {};
+  return send_rest(context, std::move(serving), *answer);
+}
+
+Task<> SandboxBackend::send_rest(RequestContext& context, [[maybe_unused]] Servings::Pointer serving,
+                                 HandlerAnswer answer) {
+  co_await send_answer(context, answer);
 }
 
 }  // namespace tollgate::gateway

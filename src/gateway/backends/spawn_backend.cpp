@@ -15,7 +15,9 @@ Task<> ProgramBackend::serve(RequestContext& context) {
   GuestBufferPool::Lease buffers(handler_->buffers());
   const SpawnHandler::Variables given = variables(context, body->size(), *buffers);
   const bool answered = co_await handler_->run(context, *body, given, buffers->output);
-  if (answered) co_await send_answer(context, abi_, *buffers);
+  if (!answered) co_return;
+  const auto answer = read_answer(context, abi_, *buffers);
+  if (answer) co_await send_answer(context, *answer);
 }
 
 SpawnHandler::Variables ProgramBackend::variables(const RequestContext& context, std::uint64_t body_bytes,

@@ -71,7 +71,8 @@ Task<> TransformBackend::serve_inner(RequestContext& context, CapturedResponse& 
                           .client_watch = outer.client_watch};
   RequestContext inner{
       .exchange = exchange, .route = context.route, .matched_prefix = context.matched_prefix};
-  co_await inner_->serve(inner);
+  Task<> rest = inner_->serve(inner);
+  if (rest.valid()) co_await std::move(rest);
   context.reason = inner.reason;
   context.detail = std::move(inner.detail);
   context.queued = inner.queued;

@@ -16,9 +16,11 @@ std::span<const http::Field> advice_for(const http::Reason& reason) {
   return reason.status == 503 ? std::span<const http::Field>(retry_soon) : std::span<const http::Field>();
 }
 
-// What the client did wrong is told to it; what a handler or an upstream did is for the log.
+// What the client did wrong is told to it; what a handler or an upstream did is for the log, but for an
+// answer that is none, whose author may be the client and is told what to change.
 std::string_view detail_for_client(const RequestContext& context) {
-  return context.reason->status < 500 ? std::string_view(context.detail) : std::string_view();
+  const bool told = context.reason->status < 500 || context.reason == &reasons::bad_response;
+  return told ? std::string_view(context.detail) : std::string_view();
 }
 
 // No answer can reach whoever caused these.
@@ -26,9 +28,15 @@ bool is_unanswerable(const http::Reason& reason) {
   return &reason == &http::reasons::client_gone || &reason == &http::reasons::write_timeout;
 }
 
+// A defect, or memory is used up: this request's failure.
+void fail(RequestContext& context, const std::exception& error) {
+  context.reason = &http::reasons::internal;
+  context.detail = error.what();
+  if (context.exchange.response.started()) context.exchange.response.abort();
+}
+
 }  // namespace
 
-// Not a coroutine: a fixed answer costs none, what else can be answered at once costs one frame, not two.
 Task<> Dispatcher::handle(http::Exchange& exchange) {
   using Kind = RouteTable::Match::Kind;
   const http::Request& request = exchange.request;
@@ -41,7 +49,7 @@ Task<> Dispatcher::handle(http::Exchange& exchange) {
     }
     exchange.body.limit(route.route->limits.body_bytes);
     if (route.fixed_response != nullptr) return answer_fixed(exchange, route);
-    return answer_by_backend(exchange, table_, route, match.matched_prefix);
+    return answer_by_backend(exchange, route, match.matched_prefix);
   }
   if (request.method == http::Method::options &&
       (match.kind == Kind::method_not_allowed || request.path == "*")) {
@@ -131,34 +139,52 @@ class Dispatcher::AnswerDeadline {
   TimerWheel::Deadline deadline_;
 };
 
-Task<> Dispatcher::answer_by_backend(http::Exchange& exchange, [[maybe_unused]] TableLease lease,
-                                     const LoadedRoute& route, std::string_view matched_prefix) {
-  RequestContext context{.exchange = exchange, .route = *route.route, .matched_prefix = matched_prefix};
+Task<> Dispatcher::answer_by_backend(http::Exchange& exchange, const LoadedRoute& route,
+                                     std::string_view matched_prefix) {
+  Contexts::Pointer context = contexts_.make(exchange, *route.route, matched_prefix);
+  Task<> rest;
   try {
-    const AnswerDeadline deadline(services_.wheel, exchange, context.route.limits.deadline);
-    co_await route.backend->serve(context);
+    rest = route.backend->serve(*context);
   } catch (const std::exception& error) {
-    context.reason = &http::reasons::internal;
-    context.detail = error.what();
-    if (exchange.response.started()) exchange.response.abort();
+    fail(*context, error);
+  }
+  if (rest.valid() || !exchange.response.started())
+    return finish(table_, route, std::move(context), std::move(rest));
+  record(exchange, {&route, context->reason, context.get()});
+  return {};
+}
+
+Task<> Dispatcher::finish([[maybe_unused]] TableLease lease, const LoadedRoute& route,
+                          Contexts::Pointer context, Task<> rest) {
+  http::Exchange& exchange = context->exchange;
+  if (rest.valid()) {
+    try {
+      const AnswerDeadline deadline(services_.wheel, exchange, route.route->limits.deadline);
+      co_await std::move(rest);
+    } catch (const std::exception& error) {
+      fail(*context, error);
+    }
   }
   // A cancelled backend may see only what the cancellation did to it.
   if (const http::Reason* cause = exchange.cancellation.cause();
       cause != nullptr && !exchange.response.started()) {
-    context.reason = cause;
+    context->reason = cause;
   }
-  if (!exchange.response.started()) {
-    if (context.reason == nullptr) context.reason = &http::reasons::internal;
-    if (is_unanswerable(*context.reason)) {
-      exchange.response.abort();
-    } else {
-      const http::Reason& reason = *context.reason;
-      const std::string_view detail = detail_for_client(context);
-      const auto sent = co_await http::send_error(exchange, reason, detail, advice_for(reason));
-      if (!sent) context.reason = sent.error();
-    }
+  if (!exchange.response.started()) co_await send_reason(*context);
+  record(exchange, {&route, context->reason, context.get()});
+}
+
+Task<> Dispatcher::send_reason(RequestContext& context) {
+  http::Exchange& exchange = context.exchange;
+  if (context.reason == nullptr) context.reason = &http::reasons::internal;
+  if (is_unanswerable(*context.reason)) {
+    exchange.response.abort();
+    co_return;
   }
-  record(exchange, {&route, context.reason, &context});
+  const http::Reason& reason = *context.reason;
+  const std::string_view detail = detail_for_client(context);
+  const auto sent = co_await http::send_error(exchange, reason, detail, advice_for(reason));
+  if (!sent) context.reason = sent.error();
 }
 
 void Dispatcher::record(const http::Exchange& exchange, const Ended& ended) {

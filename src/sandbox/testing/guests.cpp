@@ -63,7 +63,6 @@ BundleFds compile(WasmtimeEngine& engine, std::string_view wasm, std::string nam
   BundleFds bundle;
   bundle.manifest.name = std::move(name);
   bundle.manifest.entry = facts.entry;
-  bundle.manifest.start_export = facts.start_export;
   bundle.manifest.memory_pages_min = facts.memory_pages_min;
   bundle.manifest.memory_pages_max = facts.memory_pages_max;
   bundle.manifest.code_bytes = facts.code_bytes;

@@ -39,7 +39,7 @@ expected<std::unique_ptr<WasmtimeEngine>, std::string> WasmtimeEngine::create(Wa
       .drop_memory = WasmtimeRun::drop_memory,
       .new_stack =
           [](void* engine, std::size_t bytes, void** owner) {
-            return static_cast<WasmtimeEngine*>(engine)->stacks_.take(bytes, owner);
+            return static_cast<WasmtimeEngine*>(engine)->instantiating_->make_stack(bytes, owner);
           },
       .drop_stack = StackPool::put_back,
   };
@@ -84,8 +84,7 @@ expected<std::shared_ptr<Program>, std::string> WasmtimeEngine::load_module(wasm
     mapped = std::move(*made);
   }
   wasmtime_error_t* error = nullptr;
-  tollgate_program* raw = tollgate_program_new(linker_.get(), module, manifest.entry.c_str(),
-                                               manifest.start_export.c_str(), &error);
+  tollgate_program* raw = tollgate_program_new(linker_.get(), module, &error);
   if (raw == nullptr) return unexpected(take_text(error));
   return std::make_shared<WasmtimeProgram>(*this, raw, std::move(manifest), std::move(mapped));
 }

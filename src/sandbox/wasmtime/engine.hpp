@@ -43,10 +43,21 @@ class WasmtimeEngine final : public Engine {
   wasm_engine_t* raw() const { return engine_.get(); }
   EpochTicker& ticker() { return *ticker_; }
   MappingBudget& budget() { return budget_; }
-  const StackPool& stacks() const { return stacks_; }
+  StackPool& stacks() { return stacks_; }
 
-  // The run whose memory the engine is about to ask for.
-  void set_instantiating(WasmtimeRun* run) { instantiating_ = run; }
+  // While it lives, the engine's calls for a memory and a stack are for `run`.
+  class Instantiating {
+   public:
+    Instantiating(WasmtimeEngine& engine, WasmtimeRun& run) : engine_(engine) {
+      engine.instantiating_ = &run;
+    }
+    ~Instantiating() { engine_.instantiating_ = nullptr; }
+    Instantiating(const Instantiating&) = delete;
+    Instantiating& operator=(const Instantiating&) = delete;
+
+   private:
+    WasmtimeEngine& engine_;
+  };
 
  private:
   explicit WasmtimeEngine(WasmtimeOptions options) : budget_(options.mappings_max), stacks_(budget_) {}

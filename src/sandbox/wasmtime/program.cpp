@@ -19,7 +19,7 @@ WasmtimeProgram::~WasmtimeProgram() {
 }
 
 std::unique_ptr<Run> WasmtimeProgram::start(const Input& input, Sink& sink) {
-  return std::make_unique<WasmtimeRun>(shared_from_this(), input, sink);
+  return std::make_unique<WasmtimeRun>(*this, input, sink);
 }
 
 }  // namespace tollgate::sandbox

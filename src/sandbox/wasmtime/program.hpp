@@ -12,7 +12,7 @@ namespace tollgate::sandbox {
 
 class WasmtimeEngine;
 
-class WasmtimeProgram final : public Program, public std::enable_shared_from_this<WasmtimeProgram> {
+class WasmtimeProgram final : public Program {
  public:
   // Takes `program`. The engine must outlive it.
   WasmtimeProgram(WasmtimeEngine& engine, tollgate_program* program, Manifest manifest, MemoryImage image);

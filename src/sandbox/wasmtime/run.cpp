@@ -24,40 +24,23 @@ static_assert(TOLLGATE_HOST_END == static_cast<int>(HostCall::end));
 static_assert(TOLLGATE_HOST_WAIT == static_cast<int>(HostCall::wait));
 static_assert(sizeof(HostValue) == sizeof(wasmtime_val_raw_t));
 
-WasmtimeRun::WasmtimeRun(std::shared_ptr<WasmtimeProgram> program, const Input& input, Sink& sink)
-    : program_(std::move(program)),
+WasmtimeRun::WasmtimeRun(WasmtimeProgram& program, const Input& input, Sink& sink)
+    : program_(program),
       preview1_(input, sink),
       context_{.host = this,
                .memory_bytes_max = input.limits.memory_bytes_max,
                .table_elements_max = table_elements_max,
                .growth_refused = false},
-      cpu_max_(input.limits.cpu_max) {
-  const auto begun = Clock::now();
-  instantiate();
-  left_at_ = Clock::now();
-  costs_.instantiate = left_at_ - begun;
-}
+      cpu_max_(input.limits.cpu_max) {}
 
 WasmtimeRun::~WasmtimeRun() {
   tear_down();
 }
 
-void WasmtimeRun::instantiate() {
-  WasmtimeEngine& engine = program_->engine();
-  wasmtime_error_t* error = nullptr;
-  engine.set_instantiating(this);
-  // Segments that are not in the image are written by the engine, into the slot that make_memory takes.
-  const RunningSlot none_yet(nullptr);
-  const tollgate_run_state_t state = tollgate_run_new(program_->raw(), &context_, &run_, &error);
-  engine.set_instantiating(nullptr);
-  alive_ = true;
-  if (state != TOLLGATE_RUN_SUSPENDED) end(state, error);
-}
-
 std::uint8_t* WasmtimeRun::make_memory(std::size_t initial_bytes, void** owner) {
   // One memory, of the size that the manifest tells: the compiler has checked both.
-  if (slot_ != nullptr || initial_bytes != program_->slots().initial_bytes()) return nullptr;
-  auto slot = program_->slots().acquire();
+  if (slot_ != nullptr || initial_bytes != program_.slots().initial_bytes()) return nullptr;
+  auto slot = program_.slots().acquire();
   if (!slot) {
     no_capacity_ = true;
     return nullptr;
@@ -68,6 +51,14 @@ std::uint8_t* WasmtimeRun::make_memory(std::size_t initial_bytes, void** owner) 
   return slot_->base();
 }
 
+// The last thing the engine asks for before it enters the guest.
+std::uint8_t* WasmtimeRun::make_stack(std::size_t bytes, void** owner) {
+  std::uint8_t* const stack = program_.engine().stacks().take(bytes, owner);
+  no_capacity_ = stack == nullptr;
+  entered_at_ = Clock::now();
+  return stack;
+}
+
 bool WasmtimeRun::grow_memory(void* owner, std::size_t bytes) {
   return static_cast<WasmtimeRun*>(owner)->slot_->grow(bytes);
 }
@@ -76,7 +67,7 @@ void WasmtimeRun::drop_memory(void* owner) {
   auto& self = *static_cast<WasmtimeRun*>(owner);
   self.costs_.hot_pages = static_cast<std::uint32_t>(self.slot_->hot().size());
   self.costs_.memory_bytes = self.slot_->bytes();
-  self.program_->slots().release(std::exchange(self.slot_, nullptr));
+  self.program_.slots().release(std::exchange(self.slot_, nullptr));
 }
 
 std::uint8_t WasmtimeRun::host_call(void* run, const void* function, wasmtime_val_raw_t* slots) {
@@ -89,20 +80,36 @@ std::uint8_t WasmtimeRun::host_call(void* run, const void* function, wasmtime_va
   return static_cast<std::uint8_t>(answer);
 }
 
-tollgate_run_state_t WasmtimeRun::enter(wasmtime_error_t** error) {
-  const bool first = !std::exchange(entered_, true);
-  const auto cpu_begun = first ? std::chrono::nanoseconds() : thread_cpu_time();
+tollgate_run_state_t WasmtimeRun::begin(wasmtime_error_t** error) {
+  const auto begun = Clock::now();
+  entered_at_ = begun;
+  alive_ = true;
+  tollgate_run_state_t state;
+  {
+    const WasmtimeEngine::Instantiating instantiating(program_.engine(), *this);
+    const RunningSlot none_yet(nullptr);  // until make_memory
+    const EpochTicker::Slice slice(program_.engine().ticker());
+    state = tollgate_run_begin(program_.raw(), &context_, &run_, error);
+  }
+  left_at_ = Clock::now();
+  costs_.instantiate = entered_at_ - begun;
+  costs_.run = left_at_ - entered_at_;
+  costs_.cpu = std::min(costs_.run, first_slice_max);
+  return state;
+}
+
+tollgate_run_state_t WasmtimeRun::enter_again(wasmtime_error_t** error) {
+  const auto cpu_begun = thread_cpu_time();
   const auto begun = Clock::now();
   tollgate_run_state_t state;
   {
     const RunningSlot running(slot_);
-    const EpochTicker::Slice slice(program_->engine().ticker());
+    const EpochTicker::Slice slice(program_.engine().ticker());
     state = tollgate_run_resume(&run_, error);
   }
   left_at_ = Clock::now();
-  const std::chrono::nanoseconds wall = left_at_ - begun;
-  costs_.run += wall;
-  costs_.cpu += first ? std::min(wall, first_slice_max) : thread_cpu_time() - cpu_begun;
+  costs_.run += left_at_ - begun;
+  costs_.cpu += thread_cpu_time() - cpu_begun;
   return state;
 }
 
@@ -114,7 +121,7 @@ Run::State WasmtimeRun::resume() {
   }
   waiting_ = false;
   wasmtime_error_t* error = nullptr;
-  const tollgate_run_state_t state = enter(&error);
+  const tollgate_run_state_t state = alive_ ? enter_again(&error) : begin(&error);
   if (state != TOLLGATE_RUN_SUSPENDED) {
     end(state, error);
     return State::ended;

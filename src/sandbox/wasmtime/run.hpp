@@ -1,8 +1,9 @@
 // One request in its own Store and Instance.
 //
-// A run is one of the engine's futures (tollgate_run.h), resumed slice by slice on a fiber. Around each slice
-// this class tells the fault handler which slot is running and the ticker that a guest is, and charges the
-// CPU time.
+// A run is one of the engine's futures (tollgate_run.h), resumed slice by slice on a fiber. Its first slice
+// makes the sandbox: the engine asks for the memory, then for the fiber's stack, then enters the guest.
+// Around each slice this class tells the fault handler which slot is running and the ticker that a guest is,
+// and charges the CPU time.
 //
 // CPU time. Reading the thread's CPU clock is a system call, reading the monotonic clock is not. A slice ends
 // at the first tick after it began, so the first slice is charged by the monotonic clock, at most
@@ -30,7 +31,8 @@ inline constexpr std::chrono::nanoseconds first_slice_max = 2 * tick;
 
 class WasmtimeRun final : public Run {
  public:
-  WasmtimeRun(std::shared_ptr<WasmtimeProgram> program, const Input& input, Sink& sink);
+  // `program` outlives the run.
+  WasmtimeRun(WasmtimeProgram& program, const Input& input, Sink& sink);
   ~WasmtimeRun() override;
 
   State resume() override;
@@ -38,9 +40,10 @@ class WasmtimeRun final : public Run {
   std::optional<SteadyTime> wake_at() const override;
   Outcome take_outcome() override;
 
-  // From the engine: while it instantiates this run, while the guest grows its memory, and when the Store
-  // goes. The owner is the run. Null: refused.
+  // From the engine: while it makes this run's sandbox, while the guest grows its memory, and when the Store
+  // goes. The memory's owner is the run. Null: refused.
   std::uint8_t* make_memory(std::size_t initial_bytes, void** owner);
+  std::uint8_t* make_stack(std::size_t bytes, void** owner);
   static bool grow_memory(void* owner, std::size_t bytes);
   static void drop_memory(void* owner);
 
@@ -48,25 +51,25 @@ class WasmtimeRun final : public Run {
   static std::uint8_t host_call(void* run, const void* function, wasmtime_val_raw_t* slots);
 
  private:
-  void instantiate();
-  tollgate_run_state_t enter(wasmtime_error_t** error);
+  tollgate_run_state_t begin(wasmtime_error_t** error);
+  tollgate_run_state_t enter_again(wasmtime_error_t** error);
   void end(tollgate_run_state_t state, wasmtime_error_t* error);
   void end(Ending ending) { ending_ = ending; }
   Ending ending_of_host() const;
   void tear_down();
 
-  std::shared_ptr<WasmtimeProgram> program_;
+  WasmtimeProgram& program_;
   Preview1 preview1_;
   tollgate_run_context context_;
   tollgate_run run_{};
   Slot* slot_ = nullptr;
   bool alive_ = false;  // run_ must be deleted
-  bool entered_ = false;
   bool cancelled_ = false;
   bool waiting_ = false;
   bool no_capacity_ = false;
   std::optional<Ending> ending_;
   int exit_code_ = 0;
+  SteadyTime entered_at_;  // the guest, for the first time
   SteadyTime left_at_;  // the guest; teardown is counted from there, so that it takes one look at the clock
   std::string detail_;
   std::chrono::nanoseconds cpu_max_;
