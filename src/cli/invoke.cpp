@@ -19,6 +19,7 @@
 #include "gateway/abi/cgi_request.hpp"
 #include "gateway/abi/cgi_response.hpp"
 #include "gateway/config/config.hpp"
+#include "sandbox/collected_output.hpp"
 #include "sandbox/engine_fingerprint.hpp"
 #include "sandbox/program_preparation.hpp"
 #include "sandbox/wasmtime/engine.hpp"
@@ -41,17 +42,6 @@ struct Options {
   std::vector<std::string> args;
   unsigned repeat = 1;
   bool trust_precompiled = false;
-};
-
-class Output final : public sandbox::Sink {
- public:
-  State write(std::string_view bytes) override {
-    output.append(bytes);
-    return State::accepted;
-  }
-  void log(std::string_view bytes) override { log_text.append(bytes); }
-  std::string output;
-  std::string log_text;
 };
 
 struct Answer {
@@ -121,7 +111,7 @@ sandbox::Limits default_limits() {
 Answer run_once(sandbox::Program& program, const Asked& asked, std::span<const std::string_view> environment,
                 std::span<const std::string_view> args) {
   sandbox::WholeBody body(asked.body());
-  Output sink;
+  sandbox::CollectedOutput sink;
   const sandbox::Input input{
       .body = &body, .args = args, .environment = environment, .directories = {}, .limits = default_limits()};
   const Clock::time_point deadline = Clock::now() + gateway::Limits{}.deadline;
@@ -135,8 +125,8 @@ Answer run_once(sandbox::Program& program, const Asked& asked, std::span<const s
   }
   Answer answer;
   answer.outcome = run->take_outcome();
-  answer.output = std::move(sink.output);
-  answer.log_text = std::move(sink.log_text);
+  answer.output = std::move(sink.out);
+  answer.log_text = std::move(sink.err);
   return answer;
 }
 

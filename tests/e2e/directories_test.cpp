@@ -2,22 +2,16 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <memory>
 #include <string>
 
 #include "tests/support/gateway_process.hpp"
 #include "tests/support/guests.hpp"
 #include "tests/support/http_client.hpp"
+#include "tests/support/read_file.hpp"
 
 namespace tollgate::testing {
 namespace {
-
-std::string content_of(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
 
 class GrantedDirectories : public ::testing::Test {
  protected:
@@ -70,14 +64,14 @@ TEST_F(GrantedDirectories, lead_out_by_no_path_and_no_link) {
 
 TEST_F(GrantedDirectories, are_written_only_where_that_was_granted) {
   EXPECT_EQ(ask("w:/kept/new.txt"), "written\n");
-  EXPECT_EQ(content_of(folder_.path() / "kept/new.txt"), "written\n");
+  EXPECT_EQ(read_file(folder_.path() / "kept/new.txt"), "written\n");
   for (const char* const path :
        {"w:/shown/new.txt", "w:/shown/hello.txt", "w:/kept/../secret.txt", "w:/shown/out"}) {
     EXPECT_TRUE(ask(path).starts_with("refused: ")) << path;
   }
   EXPECT_FALSE(std::filesystem::exists(folder_.path() / "shown/new.txt"));
-  EXPECT_EQ(content_of(folder_.path() / "shown/hello.txt"), "hello");
-  EXPECT_EQ(content_of(folder_.path() / "secret.txt"), secret);
+  EXPECT_EQ(read_file(folder_.path() / "shown/hello.txt"), "hello");
+  EXPECT_EQ(read_file(folder_.path() / "secret.txt"), secret);
 }
 
 TEST_F(GrantedDirectories, of_one_route_are_not_those_of_another) {

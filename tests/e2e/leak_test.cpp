@@ -4,8 +4,6 @@
 
 #include <array>
 #include <csignal>
-#include <fstream>
-#include <iterator>
 #include <memory>
 #include <string>
 #include <vector>
@@ -13,6 +11,7 @@
 #include "tests/support/gateway_process.hpp"
 #include "tests/support/guests.hpp"
 #include "tests/support/http_client.hpp"
+#include "tests/support/read_file.hpp"
 
 namespace tollgate::testing {
 namespace {
@@ -29,9 +28,7 @@ class Leaks : public ::testing::Test {
 
   Leaks() {
     // Another program that does the same: its bytes differ by an empty custom section.
-    std::ifstream file(guest("secret_keeper_c"), std::ios::binary);
-    std::string module((std::istreambuf_iterator<char>(file)), {});
-    module += std::string("\0\2\1x", 4);
+    const std::string module = read_file(guest("secret_keeper_c")) + std::string("\0\2\1x", 4);
     const std::string limits = "limits = { cpu = \"20ms\" }\n";
     toml_ = one_worker + wasm_route("/same", "secret_keeper_c", limits) +
             "[[route]]\npath = \"/other\"\nwasm = \"" + folder_.write("other.wasm", module) + "\"\n" + limits;

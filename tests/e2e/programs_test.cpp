@@ -14,6 +14,7 @@
 #include "tests/support/compile_bombs.hpp"
 #include "tests/support/gateway_process.hpp"
 #include "tests/support/http_client.hpp"
+#include "tests/support/read_file.hpp"
 
 namespace tollgate::testing {
 namespace {
@@ -88,8 +89,7 @@ TEST_F(Programs, damaged_in_the_cache_are_compiled_again) {
   {
     EXPECT_EQ(get(serve(guest).port(), "/").body, "wasm:");
   }
-  std::ifstream file(entry, std::ios::binary);
-  const std::string repaired((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  const std::string repaired = read_file(entry);
   EXPECT_NE(repaired.substr(2000, 7), "flipped");
 }
 

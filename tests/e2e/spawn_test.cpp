@@ -13,6 +13,7 @@
 #include "tests/support/guests.hpp"
 #include "tests/support/http_client.hpp"
 #include "tests/support/process_figures.hpp"
+#include "tests/support/read_file.hpp"
 
 namespace tollgate::testing {
 namespace {
@@ -31,8 +32,7 @@ std::string shell(const std::string& path, const std::string& script, const std:
 int processes_with(const std::string& mark) {
   int count = 0;
   for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
-    std::ifstream file(entry.path() / "cmdline", std::ios::binary);
-    const std::string line{std::istreambuf_iterator<char>(file), {}};
+    const std::string line = read_file(entry.path() / "cmdline");
     if (line.find(mark) != std::string::npos && line.find("sleep") != std::string::npos) ++count;
   }
   return count;
@@ -46,8 +46,7 @@ bool all_gone(const std::string& mark) {
 pid_t child_named(pid_t parent, const std::string& argument) {
   std::ifstream list("/proc/" + std::to_string(parent) + "/task/" + std::to_string(parent) + "/children");
   for (pid_t pid = 0; list >> pid;) {
-    std::ifstream file("/proc/" + std::to_string(pid) + "/cmdline", std::ios::binary);
-    const std::string line{std::istreambuf_iterator<char>(file), {}};
+    const std::string line = read_file("/proc/" + std::to_string(pid) + "/cmdline");
     if (line.find(argument) != std::string::npos) return pid;
   }
   return -1;

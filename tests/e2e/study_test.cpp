@@ -11,6 +11,7 @@
 
 #include "tests/support/gateway_process.hpp"
 #include "tests/support/http_client.hpp"
+#include "tests/support/read_file.hpp"
 
 namespace tollgate::testing {
 namespace {
@@ -19,11 +20,6 @@ using ::testing::HasSubstr;
 
 std::string example(const std::string& name) {
   return std::string(TOLLGATE_SOURCE_DIR) + "/examples/" + name;
-}
-
-std::string content(const std::string& path) {
-  std::ifstream file(path);
-  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
 }
 
 std::string replaced(std::string text, const std::string& from, const std::string& to) {
@@ -149,10 +145,10 @@ INSTANTIATE_TEST_SUITE_P(Variant, Study,
                          [](const auto& entry) { return replaced(entry.param.name, "-", "_"); });
 
 TEST(StudyEnvironment, has_the_studys_defaults) {
-  const std::string native = content(example("gateway-study/native_local.toml"));
+  const std::string native = read_file(example("gateway-study/native_local.toml"));
   EXPECT_THAT(native, HasSubstr("listen = \"${LISTEN:-0.0.0.0:8080}\""));
   EXPECT_THAT(native, HasSubstr("\"${UPSTREAM_URL:-http://127.0.0.1:18080}\""));
-  const std::string wasm = content(example("gateway-study/wasm_host_wasmtime_embedded.toml"));
+  const std::string wasm = read_file(example("gateway-study/wasm_host_wasmtime_embedded.toml"));
   EXPECT_THAT(wasm, HasSubstr("\"${WASM_MODULE_PATH:-./gateway_logic.wasm}\""));
 }
 
@@ -172,11 +168,11 @@ TEST(KubernetesEcho, echoes_any_method_and_path_on_port) {
   EXPECT_EQ(get(gateway.port(), "/any/path?x=y").body, "echo: ");
   EXPECT_EQ(request(gateway.port(), "DELETE", "/x", "y").body, "echo: y");
   EXPECT_EQ(request(gateway.port(), "OPTIONS", "/x").body, "echo: ");
-  EXPECT_THAT(content(example("k8s-echo.toml")), HasSubstr("${BIND:-127.0.0.1}:${PORT:-1234}"));
+  EXPECT_THAT(read_file(example("k8s-echo.toml")), HasSubstr("${BIND:-127.0.0.1}:${PORT:-1234}"));
 }
 
 TEST(WasiTest, stops_gracefully_at_the_first_connection_to_its_kill_port) {
-  const std::string config = content(example("wasi-test.toml"));
+  const std::string config = read_file(example("wasi-test.toml"));
   auto gateway = GatewayProcess::with_config(replaced(replaced(config, ":8080", ":0"), ":8081", ":0"));
   ASSERT_TRUE(gateway.wait_for_log("kill port on 127.0.0.1:"));
   const std::string log = gateway.err();
@@ -189,7 +185,7 @@ TEST(WasiTest, stops_gracefully_at_the_first_connection_to_its_kill_port) {
 }
 
 TEST(WasiTest, answers_health_and_not_found) {
-  const std::string config = content(example("wasi-test.toml"));
+  const std::string config = read_file(example("wasi-test.toml"));
   EXPECT_THAT(config, HasSubstr("listen    = \"${BIND:-127.0.0.1}:8080\""));
   EXPECT_THAT(config, HasSubstr("kill_port = \"${BIND:-127.0.0.1}:8081\""));
   const auto gateway = GatewayProcess::with_config(replaced(replaced(config, ":8080", ":0"), ":8081", ":0"));

@@ -12,6 +12,7 @@
 #include "tests/support/command_process.hpp"
 #include "tests/support/gateway_process.hpp"
 #include "tests/support/http_client.hpp"
+#include "tests/support/read_file.hpp"
 #include "tests/support/study_smoke.hpp"
 
 namespace tollgate::testing {
@@ -23,11 +24,6 @@ using ::testing::HasSubstr;
 const std::string source = TOLLGATE_SOURCE_DIR;
 // Building the image, starting an engine where none answers, and fetching nothing.
 constexpr seconds start_limit{60};
-
-std::string content(const std::string& path) {
-  std::ifstream file(path);
-  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-}
 
 std::string last_line(std::string text) {
   while (!text.empty() && text.back() == '\n') text.pop_back();
@@ -124,9 +120,9 @@ std::string without_line(std::string text, const std::string& start) {
 
 TEST(StudyFiles, of_the_wasm_variants_are_equal_but_for_the_runtime) {
   const std::string folder = source + "/examples/gateway-study/";
-  const std::string embedded = content(folder + "wasm_host_wasmtime_embedded.toml");
-  const std::string wasmtime = content(folder + "wasm_host_wasmtime.toml");
-  const std::string cli = content(folder + "wasm_host_cli.toml");
+  const std::string embedded = read_file(folder + "wasm_host_wasmtime_embedded.toml");
+  const std::string wasmtime = read_file(folder + "wasm_host_wasmtime.toml");
+  const std::string cli = read_file(folder + "wasm_host_cli.toml");
   EXPECT_THAT(embedded, HasSubstr("\nruntime = \"${WASM_RUNTIME:-wasmtime_embedded}\"\n"));
   EXPECT_THAT(wasmtime, HasSubstr("\nruntime = \"${WASM_RUNTIME:-wasmtime}\"\n"));
   EXPECT_THAT(cli, HasSubstr("\nruntime = \"${WASM_RUNTIME:-wasmedge}\"\n"));
@@ -136,7 +132,7 @@ TEST(StudyFiles, of_the_wasm_variants_are_equal_but_for_the_runtime) {
 
 TEST(StudyFiles, of_the_native_variants_are_one_file) {
   const std::string folder = source + "/examples/gateway-study/";
-  EXPECT_EQ(content(folder + "native_docker.toml"), content(folder + "native_local.toml"));
+  EXPECT_EQ(read_file(folder + "native_docker.toml"), read_file(folder + "native_local.toml"));
 }
 
 TEST(StudyLauncher, starts_an_upstream_that_answers_ok_and_ends_it) {
@@ -210,7 +206,7 @@ TEST(StudyImage, is_the_same_bytes_each_time_and_holds_only_the_gateway) {
                           {"DOCKER_HOST", "unix:///no/such/engine"}});
     const Exit exit = build.wait(start_limit);
     ASSERT_EQ(exit.code, 0) << exit.err;
-    image = content(folder.path() / "tollgate.tar");
+    image = read_file(folder.path() / "tollgate.tar");
   }
   EXPECT_EQ(images[0] == images[1], true);
   EXPECT_LE(images[0].size(), 15'000'000u);

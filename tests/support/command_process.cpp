@@ -11,6 +11,8 @@
 #include <thread>
 #include <utility>
 
+#include "tests/support/read_file.hpp"
+
 extern char** environ;
 
 namespace tollgate::testing {
@@ -20,11 +22,6 @@ using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
 constexpr milliseconds poll_interval{10};
-
-std::string read_file(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-}
 
 std::vector<char*> pointers(std::vector<std::string>& strings) {
   std::vector<char*> result;

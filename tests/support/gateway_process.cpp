@@ -19,6 +19,7 @@
 extern char** environ;
 
 #include "tests/support/process_figures.hpp"
+#include "tests/support/read_file.hpp"
 
 namespace tollgate::testing {
 namespace {
@@ -27,11 +28,6 @@ using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
 constexpr milliseconds kPoll{5};
-
-std::string read_file(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-}
 
 pid_t spawn(const std::vector<std::string>& arguments, const std::map<std::string, std::string>& environment,
             const std::filesystem::path& folder) {

@@ -12,6 +12,7 @@
 #include "gateway/routing/backend_factory.hpp"
 #include "gateway/testing/fake_exchange.hpp"
 #include "gateway/testing/fake_guest.hpp"
+#include "gateway/testing/quiet_observer.hpp"
 
 namespace tollgate::gateway {
 namespace {
@@ -24,10 +25,8 @@ using testing::FakeProgram;
 using testing::Script;
 using testing::Slice;
 
-class Observed final : public RequestObserver {
+class Observed final : public testing::QuietObserver {
  public:
-  void ended(const RequestRecord&) override {}
-  void refused(const http::Reason&, std::string_view) override {}
   void sandbox_begun(std::uint32_t) override { ++active; }
   void sandbox_ended(std::uint32_t) override { --active; }
   void guest_line(std::string_view id, std::string_view route, std::string_view line) override {

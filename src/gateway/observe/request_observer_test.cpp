@@ -6,27 +6,17 @@
 #include <string>
 #include <vector>
 
+#include "gateway/testing/quiet_observer.hpp"
+
 namespace tollgate::gateway {
 namespace {
 
-using testing::ElementsAre;
-using testing::IsEmpty;
-
-class Lines final : public RequestObserver {
- public:
-  void ended(const RequestRecord&) override {}
-  void refused(const http::Reason&, std::string_view) override {}
-  void sandbox_begun(std::uint32_t) override {}
-  void sandbox_ended(std::uint32_t) override {}
-  void guest_line(std::string_view, std::string_view, std::string_view line) override {
-    lines.emplace_back(line);
-  }
-
-  std::vector<std::string> lines;
-};
+using testing::KeptLines;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
 
 std::vector<std::string> lines_of(const std::vector<std::string>& pieces) {
-  Lines lines;
+  KeptLines lines;
   {
     GuestStderr guest(lines, "id", "/fn");
     for (const std::string& piece : pieces) guest.write(piece);

@@ -10,6 +10,7 @@
 #include "gateway/config/config_reader.hpp"
 #include "gateway/reasons.hpp"
 #include "gateway/testing/fake_exchange.hpp"
+#include "gateway/testing/quiet_observer.hpp"
 
 namespace tollgate::gateway {
 namespace {
@@ -18,7 +19,7 @@ using testing::FakeBody;
 using testing::FakeExchange;
 
 // Keeps a copy of what it is told.
-class KeptRecords final : public RequestObserver {
+class KeptRecords final : public testing::QuietObserver {
  public:
   struct Kept {
     std::uint32_t slot;
@@ -34,9 +35,6 @@ class KeptRecords final : public RequestObserver {
                     record.response_bytes, record.total, record.handled});
   }
   void refused(const http::Reason& reason, std::string_view) override { refusals.push_back(&reason); }
-  void sandbox_begun(std::uint32_t) override {}
-  void sandbox_ended(std::uint32_t) override {}
-  void guest_line(std::string_view, std::string_view, std::string_view) override {}
 
   std::vector<Kept> kept;
   std::vector<const http::Reason*> refusals;

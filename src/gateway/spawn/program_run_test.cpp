@@ -10,6 +10,7 @@
 
 #include "gateway/reasons.hpp"
 #include "gateway/testing/forked_spawner.hpp"
+#include "gateway/testing/quiet_observer.hpp"
 
 namespace tollgate::gateway {
 namespace {
@@ -17,19 +18,6 @@ namespace {
 using Ending = ProgramOutcome::Ending;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-
-class Lines final : public RequestObserver {
- public:
-  void ended(const RequestRecord&) override {}
-  void refused(const http::Reason&, std::string_view) override {}
-  void sandbox_begun(std::uint32_t) override {}
-  void sandbox_ended(std::uint32_t) override {}
-  void guest_line(std::string_view, std::string_view, std::string_view line) override {
-    lines.emplace_back(line);
-  }
-
-  std::vector<std::string> lines;
-};
 
 std::size_t open_descriptors() {
   const std::filesystem::directory_iterator files("/proc/self/fd");
@@ -69,7 +57,7 @@ class ProgramRun : public ::testing::Test {
   EventLoop loop_;
   TimerWheel wheel_{loop_};
   SpawnClient client_{loop_};
-  Lines observer_;
+  testing::KeptLines observer_;
   http::Cancellation cancellation_;
   ProgramBounds bounds_{.output_bytes_max = 1u << 20, .stderr_bytes_max = 4096};
   std::string output_;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "sandbox/bundle.hpp"
+#include "sandbox/collected_output.hpp"
 #include "sandbox/program.hpp"
 #include "sandbox/wasmtime/engine.hpp"
 #include "sandbox/whole_body.hpp"
@@ -34,18 +35,7 @@ struct EngineUnderTest {
 std::vector<EngineUnderTest> engines();
 
 using Body = WholeBody;
-
-class Collected final : public Sink {
- public:
-  State write(std::string_view bytes) override {
-    out.append(bytes);
-    return State::accepted;
-  }
-  void log(std::string_view bytes) override { err.append(bytes); }
-
-  std::string out;
-  std::string err;
-};
+using Collected = CollectedOutput;
 
 struct Finished {
   Outcome outcome;
