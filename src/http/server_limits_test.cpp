@@ -217,6 +217,7 @@ TEST_F(Http1Limits, a_slow_reader_gets_everything) {
   const std::string answer = client.receive_all();
   EXPECT_THAT(answer.substr(0, 15), "HTTP/1.1 200 OK");
   EXPECT_EQ(answer.size() - answer.find("\r\n\r\n") - 4, body.size());
+  EXPECT_TRUE(eventually([](const ServerCounters& c) { return c.open == 0; })) << "and lets go of the body";
 }
 
 }  // namespace
