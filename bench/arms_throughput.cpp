@@ -17,8 +17,8 @@ namespace {
 constexpr char native_hello[] = "[[route]]\npath = \"/\"\nnative = \"hello\"\n";
 constexpr char nginx_hello[] = "server { listen 127.0.0.1:@PORT@; location / { return 200 \"hello\"; } }";
 
-// Where server and client run. `shared`: three cores run the clients, and one of them or all three a worker as
-// well, so that one worker and three are asked from the same places; the busy fraction then says nothing.
+// Where server and client run. `shared`: three cores run the clients, and one of them or all three a worker
+// as well, so that one worker and three are asked from the same places; the busy fraction then says nothing.
 enum class Layout { own_core, beside_upstream, shared_one_core, shared_three_cores };
 
 struct Plan {
@@ -84,7 +84,9 @@ class ThroughputArm final : public Arm {
     const Cores three = last_three(placement);
     return plan_.layout == Layout::shared_three_cores ? three : Cores{three.front()};
   }
-  static Cores last_three(const Placement& placement) { return {placement.all.end() - 3, placement.all.end()}; }
+  static Cores last_three(const Placement& placement) {
+    return {placement.all.end() - 3, placement.all.end()};
+  }
   Cores cores_of_client(const Placement& placement) const {
     if (shared()) return last_three(placement);
     return plan_.layout == Layout::beside_upstream ? placement.client_beside_upstream : placement.client;

@@ -31,7 +31,8 @@ TEST(Log, writes_time_level_source_and_message_on_one_line) {
   log.warning("reloaded {} routes", 3);
   EXPECT_TRUE(std::regex_match(
       pipe.read_some(),
-      std::regex(R"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z warning supervisor\[\d+\]: reloaded 3 routes\n)")));
+      std::regex(
+          R"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z warning supervisor\[\d+\]: reloaded 3 routes\n)")));
 }
 
 TEST(Log, a_message_cannot_forge_a_second_line) {

@@ -14,9 +14,12 @@ namespace {
 
 std::string_view word(Verdict verdict) {
   switch (verdict) {
-    case Verdict::ok: return "ok";
-    case Verdict::note: return "note";
-    case Verdict::problem: return "PROBLEM";
+    case Verdict::ok:
+      return "ok";
+    case Verdict::note:
+      return "note";
+    case Verdict::problem:
+      return "PROBLEM";
   }
   return "";
 }
@@ -37,14 +40,16 @@ int doctor() {
   std::size_t problems = print("kernel and limits", examine_kernel());
   problems += print("engine", examine_engine());
   problems += print("tools (all optional)", examine_tools());
-  fmt::print("{}\n", problems == 0 ? "tollgate can serve here" : fmt::format("{} problem(s), see above", problems));
+  fmt::print("{}\n",
+             problems == 0 ? "tollgate can serve here" : fmt::format("{} problem(s), see above", problems));
   return problems == 0 ? exit_ok : exit_failed;
 }
 
 }  // namespace
 
 void add_doctor(CLI::App& app, int& exit_code) {
-  CLI::App* const command = app.add_subcommand("doctor", "look at this machine: kernel, limits, engine, tools");
+  CLI::App* const command =
+      app.add_subcommand("doctor", "look at this machine: kernel, limits, engine, tools");
   command->footer(
       "examples:\n"
       "  tollgate doctor\n"

@@ -35,11 +35,14 @@ std::optional<std::string> first_line(const char* path) {
 std::optional<std::uint64_t> number_in(const char* path) {
   const auto line = first_line(path);
   std::uint64_t value = 0;
-  if (!line || std::from_chars(line->data(), line->data() + line->size(), value).ec != std::errc{}) return std::nullopt;
+  if (!line || std::from_chars(line->data(), line->data() + line->size(), value).ec != std::errc{})
+    return std::nullopt;
   return value;
 }
 
-std::string limit_text(rlim_t value) { return value == RLIM_INFINITY ? "unlimited" : fmt::format("{}", value); }
+std::string limit_text(rlim_t value) {
+  return value == RLIM_INFINITY ? "unlimited" : fmt::format("{}", value);
+}
 
 // System calls that supervisor, workers and directory grants stand on.
 Finding examine_calls() {
@@ -67,7 +70,8 @@ Finding examine_cpus() {
 Finding examine_reuseport() {
   const auto address = gateway::ListenAddress::open("127.0.0.1:0", 2);
   if (address) return {Verdict::ok, "SO_REUSEPORT", "yes", ""};
-  return {Verdict::problem, "SO_REUSEPORT", address.error(), "each worker needs a listening socket of its own"};
+  return {Verdict::problem, "SO_REUSEPORT", address.error(),
+          "each worker needs a listening socket of its own"};
 }
 
 Finding examine_ipv6() {
@@ -77,12 +81,15 @@ Finding examine_ipv6() {
 
 Finding examine_user() {
   if (geteuid() != 0) {
-    return {Verdict::ok, "user", fmt::format("uid {}", geteuid()), "workers run as the same user; ports below 1024 "
+    return {Verdict::ok, "user", fmt::format("uid {}", geteuid()),
+            "workers run as the same user; ports below 1024 "
             "may need CAP_NET_BIND_SERVICE"};
   }
   const auto identity = gateway::worker_identity("");
-  if (!identity || !*identity) return {Verdict::problem, "user", "root", identity ? "no user for workers" : identity.error()};
-  return {Verdict::ok, "user", "root", fmt::format("workers become uid {} (`user` in the configuration)", (*identity)->uid)};
+  if (!identity || !*identity)
+    return {Verdict::problem, "user", "root", identity ? "no user for workers" : identity.error()};
+  return {Verdict::ok, "user", "root",
+          fmt::format("workers become uid {} (`user` in the configuration)", (*identity)->uid)};
 }
 
 Finding examine_descriptors() {
@@ -106,14 +113,17 @@ Finding examine_mappings() {
   constexpr std::uint64_t usual = 65'530;
   const auto count = number_in("/proc/sys/vm/max_map_count");
   if (!count) return {Verdict::note, "vm.max_map_count", "unknown", ""};
-  return {*count >= usual ? Verdict::ok : Verdict::note, "vm.max_map_count", fmt::format("{}", *count),
-          fmt::format("a loaded program takes 3 mappings, a sandbox from 10 to some hundred: about {} programs a worker",
-                      *count / 3)};
+  return {
+      *count >= usual ? Verdict::ok : Verdict::note, "vm.max_map_count", fmt::format("{}", *count),
+      fmt::format(
+          "a loaded program takes 3 mappings, a sandbox from 10 to some hundred: about {} programs a worker",
+          *count / 3)};
 }
 
 Finding examine_overcommit() {
   const auto mode = number_in("/proc/sys/vm/overcommit_memory");
-  if (mode != 2) return {Verdict::ok, "vm.overcommit_memory", mode ? fmt::format("{}", *mode) : "unknown", ""};
+  if (mode != 2)
+    return {Verdict::ok, "vm.overcommit_memory", mode ? fmt::format("{}", *mode) : "unknown", ""};
   return {Verdict::note, "vm.overcommit_memory", "2 (strict)",
           "memory that guests may grow into is counted as used: expect `capacity` early, or set it to 0"};
 }
@@ -129,7 +139,8 @@ Finding examine_cgroup() {
 
 Finding examine_seccomp() {
   const bool there = first_line("/proc/sys/kernel/seccomp/actions_avail").has_value();
-  return {there ? Verdict::ok : Verdict::note, "seccomp", there ? "yes" : "no", there ? "" : "workers cannot be filtered"};
+  return {there ? Verdict::ok : Verdict::note, "seccomp", there ? "yes" : "no",
+          there ? "" : "workers cannot be filtered"};
 }
 
 Finding examine_landlock() {
@@ -149,25 +160,29 @@ Finding examine_mprotect() {
   const auto begin = std::chrono::steady_clock::now();
   bool worked = true;
   for (int i = 0; i < rounds; ++i) {
-    worked = worked && mprotect(middle, page, PROT_READ | PROT_WRITE) == 0 && mprotect(middle, page, PROT_READ) == 0;
+    worked = worked && mprotect(middle, page, PROT_READ | PROT_WRITE) == 0 &&
+             mprotect(middle, page, PROT_READ) == 0;
   }
   const std::chrono::duration<double, std::micro> took = std::chrono::steady_clock::now() - begin;
   munmap(memory, pages * page);
   if (!worked) return {Verdict::problem, "mprotect", "refused", "sandboxes cannot work"};
   const double each_us = took.count() / (2 * rounds);
   constexpr double slow_us = 5;
-  return {each_us < slow_us ? Verdict::ok : Verdict::note, "mprotect", fmt::format("{:.2f} us a call", each_us),
+  return {each_us < slow_us ? Verdict::ok : Verdict::note, "mprotect",
+          fmt::format("{:.2f} us a call", each_us),
           each_us < slow_us ? "" : "slow, as under gVisor: the first requests of each sandbox will be, too"};
 }
 
 }  // namespace
 
 std::vector<Finding> examine_kernel() {
-  return {examine_calls(),       examine_cpus(),     examine_reuseport(),     examine_ipv6(),
-          examine_user(),        examine_descriptors(), examine_address_space(), examine_mappings(),
-          examine_overcommit(),  examine_cgroup(),   examine_seccomp(),       examine_landlock(),
-          examine_mprotect(),
-          {Verdict::ok, "not needed", "userfaultfd, pagemap, KVM", ""}};
+  return {examine_calls(),         examine_cpus(),
+          examine_reuseport(),     examine_ipv6(),
+          examine_user(),          examine_descriptors(),
+          examine_address_space(), examine_mappings(),
+          examine_overcommit(),    examine_cgroup(),
+          examine_seccomp(),       examine_landlock(),
+          examine_mprotect(),      {Verdict::ok, "not needed", "userfaultfd, pagemap, KVM", ""}};
 }
 
 }  // namespace tollgate::cli

@@ -11,19 +11,23 @@
 
 int main(int argc, char** argv) {
   using namespace tollgate;
-  // How the supervisor starts its workers and compilers: not for people, and not worth building the command line for.
+  // How the supervisor starts its workers and compilers: not for people, and not worth building the command
+  // line for.
   if (argc == 2 && std::string_view(argv[1]) == gateway::worker_command) return gateway::run_worker();
-  if (argc == 2 && std::string_view(argv[1]) == gateway::spawner_command) return gateway::run_spawner_process();
+  if (argc == 2 && std::string_view(argv[1]) == gateway::spawner_command)
+    return gateway::run_spawner_process();
   if (argc > 2 && std::string_view(argv[1]) == sandbox::compile_module_command) {
     return sandbox::compiler_child_main(argc, argv);
   }
 
-  CLI::App app{"tollgate: a WebAssembly HTTP gateway with a fresh sandbox per request, and the lab that prices it"};
+  CLI::App app{
+      "tollgate: a WebAssembly HTTP gateway with a fresh sandbox per request, and the lab that prices it"};
   app.name("tollgate");
   app.set_version_flag("--version", "tollgate " TOLLGATE_VERSION " (wasmtime " WASMTIME_VERSION ")");
   app.require_subcommand(1);
-  app.footer("exit codes: 0 it worked, 1 it failed, 2 the command line is wrong\n"
-             "`tollgate COMMAND --help` has examples");
+  app.footer(
+      "exit codes: 0 it worked, 1 it failed, 2 the command line is wrong\n"
+      "`tollgate COMMAND --help` has examples");
   int exit_code = cli::exit_ok;
   for (const auto add : cli::commands) add(app, exit_code);
   try {

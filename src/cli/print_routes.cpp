@@ -21,7 +21,9 @@ struct Describe {
     return text;
   }
   std::string operator()(const gateway::SpawnBackend& spawn) const { return "spawn " + spawn.argv.front(); }
-  std::string operator()(const gateway::UpstreamBackend& upstream) const { return "upstream " + upstream.url; }
+  std::string operator()(const gateway::UpstreamBackend& upstream) const {
+    return "upstream " + upstream.url;
+  }
   std::string operator()(const gateway::RespondBackend& respond) const {
     return fmt::format("respond {}", respond.status);
   }
@@ -42,7 +44,8 @@ bool takes_json(const Route& route) {
 
 std::string curl_line(const Route& route, const std::string& address) {
   std::string line = "curl ";
-  const bool any_or_get = route.methods.empty() || std::count(route.methods.begin(), route.methods.end(), "GET") > 0;
+  const bool any_or_get =
+      route.methods.empty() || std::count(route.methods.begin(), route.methods.end(), "GET") > 0;
   if (takes_json(route)) {
     line += "-d '{\"a\":1}' ";
   } else if (!any_or_get) {

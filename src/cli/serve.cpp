@@ -59,8 +59,10 @@ void write_all(int fd, std::string_view text) {
 int serve(ServeOptions options) {
   if (options.handler.empty() && options.config.empty()) {
     if (!std::filesystem::exists(default_config)) {
-      write_all(STDERR_FILENO, fmt::format("tollgate serve: name a handler.wasm or a configuration (--config FILE); "
-                                           "there is no {} here\n", default_config));
+      write_all(STDERR_FILENO,
+                fmt::format("tollgate serve: name a handler.wasm or a configuration (--config FILE); "
+                            "there is no {} here\n",
+                            default_config));
       return exit_usage;
     }
     options.config = default_config;
@@ -72,7 +74,8 @@ int serve(ServeOptions options) {
   if (options.trust_precompiled) supervisor.precompiled = sandbox::Precompiled::trusted;
   supervisor.version = TOLLGATE_VERSION;
   supervisor.engine_version = "wasmtime " WASMTIME_VERSION;
-  supervisor.listening = [print = options.print_routes](const std::vector<std::string>& addresses, const Config& config) {
+  supervisor.listening = [print = options.print_routes](const std::vector<std::string>& addresses,
+                                                        const Config& config) {
     std::string lines;
     for (const std::string& address : addresses) lines += fmt::format("listening on http://{}\n", address);
     write_all(STDOUT_FILENO, lines);
@@ -88,11 +91,16 @@ int serve(ServeOptions options) {
 
 void add_serve(CLI::App& app, int& exit_code) {
   auto options = std::make_shared<ServeOptions>();
-  CLI::App* const command = app.add_subcommand("serve", "serve HTTP: one handler, or the routes of a configuration");
-  auto* const handler = command->add_option("handler", options->handler, "a WebAssembly module that answers every path");
-  command->add_option("--config", options->config, "a configuration (docs/configuration.md)")->excludes(handler);
-  command->add_option("--listen", options->command_line.listen, "ADDRESS:PORT to serve on; port 0 takes a free one");
-  command->add_option("--admin", options->command_line.admin, "ADDRESS:PORT for /metrics, /routes, /livez and /readyz");
+  CLI::App* const command =
+      app.add_subcommand("serve", "serve HTTP: one handler, or the routes of a configuration");
+  auto* const handler =
+      command->add_option("handler", options->handler, "a WebAssembly module that answers every path");
+  command->add_option("--config", options->config, "a configuration (docs/configuration.md)")
+      ->excludes(handler);
+  command->add_option("--listen", options->command_line.listen,
+                      "ADDRESS:PORT to serve on; port 0 takes a free one");
+  command->add_option("--admin", options->command_line.admin,
+                      "ADDRESS:PORT for /metrics, /routes, /livez and /readyz");
   command->add_option("--workers", options->command_line.workers, "worker processes; 0 is one per CPU");
   command->add_option("--abi", options->command_line.abi, "how the handler is called: cgi (default) or stdio")
       ->needs(handler);

@@ -15,7 +15,8 @@ struct Shared {
   SharedFile mark_file = SharedFile::create("mark", sizeof(WorkerMark)).value();
   SharedMapping counts_mapping =
       SharedMapping::map(counts_file.fd(), counts_file.bytes(), MapAccess::read_write).value();
-  SharedMapping mark_mapping = SharedMapping::map(mark_file.fd(), mark_file.bytes(), MapAccess::read_write).value();
+  SharedMapping mark_mapping =
+      SharedMapping::map(mark_file.fd(), mark_file.bytes(), MapAccess::read_write).value();
   SharedCounts& counts = *static_cast<SharedCounts*>(counts_mapping.data());
   WorkerMark& mark = *static_cast<WorkerMark*>(mark_mapping.data());
 

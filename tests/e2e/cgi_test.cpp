@@ -101,8 +101,8 @@ TEST_F(CgiGuest, without_a_head_is_told_about_stdio) {
 }
 
 TEST_F(CgiGuest, with_a_malformed_head_is_a_502) {
-  for (const char* output : {"A: b\nno colon\n\n", "A: b\n folded\n\n", "A: b\rC: d\n\n",
-                                   "Status: 99\n\n", "Status: 200\nStatus: 200\n\n", "A: b\n"}) {
+  for (const char* output : {"A: b\nno colon\n\n", "A: b\n folded\n\n", "A: b\rC: d\n\n", "Status: 99\n\n",
+                             "Status: 200\nStatus: 200\n\n", "A: b\n"}) {
     const Response answer = said(output);
     EXPECT_EQ(answer.status, 502) << output;
     EXPECT_EQ(answer.field("x-tollgate-error"), "response") << output;

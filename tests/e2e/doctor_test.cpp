@@ -9,7 +9,8 @@ namespace {
 TEST(Doctor, says_what_is_there_and_exits_0_where_tollgate_can_serve) {
   const Exit exit = run_tollgate({"doctor"});
   EXPECT_EQ(exit.code, 0) << exit.out;
-  for (const char* what : {"kernel", "CPUs", "SO_REUSEPORT", "vm.max_map_count", "seccomp", "wasmtime", "nginx"}) {
+  for (const char* what :
+       {"kernel", "CPUs", "SO_REUSEPORT", "vm.max_map_count", "seccomp", "wasmtime", "nginx"}) {
     EXPECT_NE(exit.out.find(what), std::string::npos) << what;
   }
   EXPECT_NE(exit.out.find("tollgate can serve here"), std::string::npos);

@@ -1,4 +1,5 @@
-// SIGTERM, SIGINT and the kill port: finish what runs, close what is idle, exit 0 in time; a second signal ends at once.
+// SIGTERM, SIGINT and the kill port: finish what runs, close what is idle, exit 0 in time; a second signal
+// ends at once.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 

@@ -9,7 +9,8 @@ namespace tollgate::testing {
 namespace {
 
 std::string config(const std::string& listen) {
-  return fmt::format("listen = \"{}\"\nworkers = 2\n[[route]]\npath = \"/hello\"\nnative = \"hello\"\n", listen);
+  return fmt::format("listen = \"{}\"\nworkers = 2\n[[route]]\npath = \"/hello\"\nnative = \"hello\"\n",
+                     listen);
 }
 
 TEST(ExclusiveAddress, a_second_gateway_is_refused_with_the_address_and_the_first_serves_on) {

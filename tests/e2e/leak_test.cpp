@@ -16,7 +16,8 @@
 namespace tollgate::testing {
 namespace {
 
-// What the guest leaves in its memory, and the writers get as a header, so that it is in their environment too.
+// What the guest leaves in its memory, and the writers get as a header, so that it is in their environment
+// too.
 const std::string secret = "ADGJMPSVY\\_behkn";
 
 class Leaks : public ::testing::Test {
@@ -43,12 +44,14 @@ class Leaks : public ::testing::Test {
     planned_.push_back({"/other?look", 200});
   }
 
-  // Sends what is planned on every connection at once, pipelined: the guests of one run between those of the other.
+  // Sends what is planned on every connection at once, pipelined: the guests of one run between those of the
+  // other.
   void ask_all() {
     std::string requests;
     for (const Asked& asked : planned_) {
       const bool writes = asked.target.starts_with("/same?write");
-      requests += "GET " + asked.target + " HTTP/1.1\r\nHost: a\r\n" + (writes ? "X-Secret: " + secret + "\r\n" : "") + "\r\n";
+      requests += "GET " + asked.target + " HTTP/1.1\r\nHost: a\r\n" +
+                  (writes ? "X-Secret: " + secret + "\r\n" : "") + "\r\n";
     }
     for (auto& connection : connections_) connection->send(requests);
     for (auto& connection : connections_) {

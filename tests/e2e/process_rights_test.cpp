@@ -49,7 +49,8 @@ TEST(WorkerRights, it_gains_no_privileges_and_leaves_no_core) {
   const auto gateway = GatewayProcess::with_config(config);
   const pid_t worker = gateway.worker_pids().at(0);
   EXPECT_EQ(status_value(worker, "NoNewPrivs"), "1");
-  EXPECT_TRUE(limit_row(worker, "Max core file size").starts_with("0 ")) << limit_row(worker, "Max core file size");
+  EXPECT_TRUE(limit_row(worker, "Max core file size").starts_with("0 "))
+      << limit_row(worker, "Max core file size");
   EXPECT_TRUE(limit_row(worker, "Max address space").starts_with("unlimited"));
 }
 
@@ -62,11 +63,11 @@ TEST(WorkerRights, it_holds_no_descriptor_it_does_not_need) {
     target = target.substr(0, target.find_first_of("[("));
     kinds.insert(target.starts_with(gateway.folder().path().string()) ? "log" : target);
   }
-  // Standard input and output, the log twice (its own and the access log's), the channel and one listener, and what
-  // the event loop is made of.
-  const std::multiset<std::string> expected{"/dev/null",       "/dev/null",       "log",
-                                            "log",             "socket:",         "socket:",
-                                            "anon_inode:",     "anon_inode:",     "anon_inode:"};
+  // Standard input and output, the log twice (its own and the access log's), the channel and one listener,
+  // and what the event loop is made of.
+  const std::multiset<std::string> expected{"/dev/null",   "/dev/null",   "log",
+                                            "log",         "socket:",     "socket:",
+                                            "anon_inode:", "anon_inode:", "anon_inode:"};
   EXPECT_EQ(kinds, expected);
 }
 

@@ -1,5 +1,5 @@
-// A table that the supervisor could prepare and a worker cannot load: no engine can be made in a process that may
-// have no timer.
+// A table that the supervisor could prepare and a worker cannot load: no engine can be made in a process that
+// may have no timer.
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -33,8 +33,8 @@ wasm = ")" TOLLGATE_GUESTS_DIR R"(/gateway_wasm_c.wasm"
 
 // What an allocator, a sanitizer or the C++ runtime prints when a process dies, and the supervisor after it.
 const auto names_the_reason_and_no_crash =
-    AllOf(HasSubstr("gateway_wasm_c.wasm: epoch timer"), Not(HasSubstr("free()")), Not(HasSubstr("terminate")),
-          Not(HasSubstr("Sanitizer")), Not(HasSubstr("signal")));
+    AllOf(HasSubstr("gateway_wasm_c.wasm: epoch timer"), Not(HasSubstr("free()")),
+          Not(HasSubstr("terminate")), Not(HasSubstr("Sanitizer")), Not(HasSubstr("signal")));
 
 // Timers are queued signals: with none allowed, timer_create() fails. Processes started meanwhile inherit it.
 class NoTimers {

@@ -32,7 +32,8 @@ void reload(const GatewayProcess& gateway, const std::string& toml, const std::s
 }
 
 TEST(Reload, changes_answers_adds_and_removes_routes_within_a_second) {
-  const auto gateway = GatewayProcess::with_config(config("old", 2, "[[route]]\npath = \"/gone\"\nnative = \"hello\"\n"));
+  const auto gateway =
+      GatewayProcess::with_config(config("old", 2, "[[route]]\npath = \"/gone\"\nnative = \"hello\"\n"));
   EXPECT_EQ(get(gateway.port(), "/answer").body, "old");
   EXPECT_EQ(get(gateway.port(), "/gone").status, 200);
   gateway.rewrite_config(config("new", 2, "[[route]]\npath = \"/added\"\nnative = \"hello\"\n"));
@@ -144,7 +145,8 @@ TEST(Reload, two_hundred_leave_descriptors_mappings_and_memory_as_five_did) {
   ASSERT_EQ(after_5.size(), after_200.size());
   for (std::size_t i = 0; i < after_5.size(); ++i) {
     EXPECT_EQ(after_200[i].descriptors, after_5[i].descriptors);
-    EXPECT_LE(after_200[i].mappings, after_5[i].mappings + 2);  // the allocator may have split or grown its heap
+    EXPECT_LE(after_200[i].mappings,
+              after_5[i].mappings + 2);  // the allocator may have split or grown its heap
     EXPECT_LE(after_200[i].pss_kib, after_5[i].pss_kib + 256);
   }
 }

@@ -25,7 +25,8 @@ TEST(Serve, prints_one_line_with_the_real_port_and_nothing_else_ever) {
   gateway.signal(SIGTERM);
   const Exit exit = gateway.wait();
   EXPECT_EQ(exit.code, 0);
-  EXPECT_TRUE(std::regex_match(exit.out, std::regex("listening on http://127\\.0\\.0\\.1:\\d+\n"))) << exit.out;
+  EXPECT_TRUE(std::regex_match(exit.out, std::regex("listening on http://127\\.0\\.0\\.1:\\d+\n")))
+      << exit.out;
 }
 
 TEST(Serve, prints_a_line_for_each_address) {
@@ -38,7 +39,8 @@ native = "hello"
 )");
   const std::string out = gateway.out();
   EXPECT_TRUE(std::regex_match(
-      out, std::regex("listening on http://127\\.0\\.0\\.1:\\d+\nlistening on http://127\\.0\\.0\\.2:\\d+\n")))
+      out,
+      std::regex("listening on http://127\\.0\\.0\\.1:\\d+\nlistening on http://127\\.0\\.0\\.2:\\d+\n")))
       << out;
 }
 

@@ -159,7 +159,9 @@ TEST(StudyEnvironment, refuses_a_module_that_is_not_there_and_a_runtime_it_is_no
   EXPECT_THAT(exit.err, HasSubstr("/no/such/module.wasm"));
   exit = run_tollgate({"serve", "--config", file}, {{"WASM_RUNTIME", "wasmer"}});
   EXPECT_EQ(exit.code, 1);
-  EXPECT_THAT(exit.err, HasSubstr(R"(runtime: found "wasmer", expected "wasmtime_embedded", "wasmtime" or "wasmedge")"));
+  EXPECT_THAT(
+      exit.err,
+      HasSubstr(R"(runtime: found "wasmer", expected "wasmtime_embedded", "wasmtime" or "wasmedge")"));
 }
 
 TEST(KubernetesEcho, echoes_any_method_and_path_on_port) {

@@ -73,7 +73,8 @@ TEST(WorkerDeath, the_state_counter_goes_on) {
 TEST(WorkerDeath, crashing_again_and_again_backs_off_and_recovers) {
   const auto gateway = GatewayProcess::with_config(config(1));
   for (int crash = 0; crash < 6; ++crash) {
-    for (int i = 0; i < 100 && gateway.worker_pids().empty(); ++i) std::this_thread::sleep_for(milliseconds(10));
+    for (int i = 0; i < 100 && gateway.worker_pids().empty(); ++i)
+      std::this_thread::sleep_for(milliseconds(10));
     ASSERT_EQ(get(gateway.port(), "/hello").status, 200);
     kill(gateway.worker_pids().front(), SIGSEGV);
   }
@@ -85,10 +86,12 @@ TEST(WorkerDeath, a_route_that_ran_in_three_crashes_is_quarantined_until_a_reloa
   const std::string guest = TOLLGATE_GUESTS_DIR "/spinner_c.wasm";
   if (!std::filesystem::exists(guest)) GTEST_SKIP() << "guests are not built: " << guest;
   const std::string toml = fmt::format(
-      "{}[[route]]\npath = \"/spin\"\nwasm = \"{}\"\nlimits = {{ cpu = \"20s\", deadline = \"20s\" }}\n", config(1), guest);
+      "{}[[route]]\npath = \"/spin\"\nwasm = \"{}\"\nlimits = {{ cpu = \"20s\", deadline = \"20s\" }}\n",
+      config(1), guest);
   const auto gateway = GatewayProcess::with_config(toml);
   for (int crash = 0; crash < 3; ++crash) {
-    for (int i = 0; i < 200 && gateway.worker_pids().empty(); ++i) std::this_thread::sleep_for(milliseconds(10));
+    for (int i = 0; i < 200 && gateway.worker_pids().empty(); ++i)
+      std::this_thread::sleep_for(milliseconds(10));
     Connection connection(gateway.port());
     connection.send("GET /spin?ms=20000 HTTP/1.1\r\nHost: test\r\n\r\n");
     std::this_thread::sleep_for(milliseconds(300));

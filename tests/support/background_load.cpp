@@ -38,7 +38,9 @@ BackgroundLoad::BackgroundLoad(std::uint16_t port, std::string target, unsigned 
   for (unsigned i = 0; i < clients; ++i) clients_.emplace_back([this] { run(); });
 }
 
-BackgroundLoad::~BackgroundLoad() { stop(); }
+BackgroundLoad::~BackgroundLoad() {
+  stop();
+}
 
 void BackgroundLoad::run() {
   Counts counts;

@@ -113,8 +113,8 @@ std::string TempDir::write(const std::string& name, const std::string& content) 
   return target;
 }
 
-Exit run_tollgate(const std::vector<std::string>& arguments, const std::map<std::string, std::string>& environment,
-                  milliseconds limit) {
+Exit run_tollgate(const std::vector<std::string>& arguments,
+                  const std::map<std::string, std::string>& environment, milliseconds limit) {
   const TempDir folder;
   return reap(spawn(arguments, environment, folder.path()), limit, folder.path());
 }
@@ -145,7 +145,8 @@ void GatewayProcess::launch(const ServeOptions& options) {
     const bool ended = waitpid(pid_, &status, WNOHANG) == pid_;
     if (ended) pid_ = -1;
     if (ended || steady_clock::now() > end) {
-      throw std::runtime_error(fmt::format("tollgate {}; stderr:\n{}", ended ? "ended at once" : "did not start in time", err()));
+      throw std::runtime_error(
+          fmt::format("tollgate {}; stderr:\n{}", ended ? "ended at once" : "did not start in time", err()));
     }
     std::this_thread::sleep_for(kPoll);
   }
@@ -174,15 +175,24 @@ std::vector<pid_t> GatewayProcess::worker_pids() const {
   std::vector<pid_t> pids;
   std::istringstream children(read_file(fmt::format("/proc/{0}/task/{0}/children", pid_)));
   for (pid_t child; children >> child;) {
-    if (read_file(fmt::format("/proc/{}/cmdline", child)).find("worker") != std::string::npos) pids.push_back(child);
+    if (read_file(fmt::format("/proc/{}/cmdline", child)).find("worker") != std::string::npos)
+      pids.push_back(child);
   }
   return pids;
 }
 
-void GatewayProcess::rewrite_config(const std::string& toml) const { folder_->write("tollgate.toml", toml); }
-void GatewayProcess::signal(int number) const { kill(pid_, number); }
-std::string GatewayProcess::out() const { return read_file(folder_->path() / "stdout"); }
-std::string GatewayProcess::err() const { return read_file(folder_->path() / "stderr"); }
+void GatewayProcess::rewrite_config(const std::string& toml) const {
+  folder_->write("tollgate.toml", toml);
+}
+void GatewayProcess::signal(int number) const {
+  kill(pid_, number);
+}
+std::string GatewayProcess::out() const {
+  return read_file(folder_->path() / "stdout");
+}
+std::string GatewayProcess::err() const {
+  return read_file(folder_->path() / "stderr");
+}
 
 bool GatewayProcess::wait_for_log(const std::string& text, milliseconds limit, std::size_t from) const {
   const auto end = steady_clock::now() + limit;

@@ -83,10 +83,13 @@ std::size_t Connection::send_some(std::string_view bytes) {
 }
 
 void Connection::send(std::string_view bytes) {
-  if (send_some(bytes) != bytes.size()) throw std::runtime_error(fmt::format("send: {}", std::strerror(errno)));
+  if (send_some(bytes) != bytes.size())
+    throw std::runtime_error(fmt::format("send: {}", std::strerror(errno)));
 }
 
-void Connection::shutdown_write() { ::shutdown(fd_.get(), SHUT_WR); }
+void Connection::shutdown_write() {
+  ::shutdown(fd_.get(), SHUT_WR);
+}
 
 void Connection::reset() {
   const linger now{1, 0};
@@ -108,7 +111,8 @@ bool Connection::fill() {
 std::string Connection::line() {
   std::size_t end;
   while ((end = buffer_.find("\r\n")) == std::string::npos) {
-    if (!fill()) throw std::runtime_error(fmt::format("closed in a line; received: '{}'", buffer_.substr(0, 500)));
+    if (!fill())
+      throw std::runtime_error(fmt::format("closed in a line; received: '{}'", buffer_.substr(0, 500)));
   }
   std::string text = buffer_.substr(0, end);
   buffer_.erase(0, end + 2);

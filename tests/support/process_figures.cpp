@@ -10,7 +10,9 @@
 namespace tollgate::testing {
 namespace {
 
-std::ifstream open(pid_t pid, const char* file) { return std::ifstream(fmt::format("/proc/{}/{}", pid, file)); }
+std::ifstream open(pid_t pid, const char* file) {
+  return std::ifstream(fmt::format("/proc/{}/{}", pid, file));
+}
 
 std::string row_after(std::ifstream file, const std::string& start) {
   for (std::string line; std::getline(file, line);) {
@@ -45,8 +47,12 @@ bool has_ended(pid_t pid) {
   return state.empty() || state.starts_with("Z");
 }
 
-std::string status_value(pid_t pid, const std::string& name) { return row_after(open(pid, "status"), name + ":"); }
+std::string status_value(pid_t pid, const std::string& name) {
+  return row_after(open(pid, "status"), name + ":");
+}
 
-std::string limit_row(pid_t pid, const std::string& name) { return row_after(open(pid, "limits"), name); }
+std::string limit_row(pid_t pid, const std::string& name) {
+  return row_after(open(pid, "limits"), name);
+}
 
 }  // namespace tollgate::testing

@@ -1,4 +1,5 @@
-// Runs a fuzz target over every file of a corpus folder, so that what fuzzing once found is tested on every build.
+// Runs a fuzz target over every file of a corpus folder, so that what fuzzing once found is tested on every
+// build.
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>

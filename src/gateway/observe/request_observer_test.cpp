@@ -11,9 +11,9 @@
 namespace tollgate::gateway {
 namespace {
 
-using testing::KeptLines;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
+using testing::KeptLines;
 
 std::vector<std::string> lines_of(const std::vector<std::string>& pieces) {
   KeptLines lines;

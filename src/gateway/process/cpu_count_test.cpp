@@ -12,10 +12,13 @@ TEST(CpuCount, a_quota_is_rounded_up_to_whole_cpus) {
 }
 
 TEST(CpuCount, no_quota_and_nonsense_are_none) {
-  for (const char* text : {"max 100000\n", "", "max", "x y", "100000 0"}) EXPECT_EQ(quota_cpus(text), 0u) << text;
+  for (const char* text : {"max 100000\n", "", "max", "x y", "100000 0"})
+    EXPECT_EQ(quota_cpus(text), 0u) << text;
 }
 
-TEST(CpuCount, there_is_always_one) { EXPECT_GE(usable_cpus(), 1u); }
+TEST(CpuCount, there_is_always_one) {
+  EXPECT_GE(usable_cpus(), 1u);
+}
 
 }  // namespace
 }  // namespace tollgate::gateway

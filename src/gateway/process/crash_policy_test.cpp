@@ -13,7 +13,8 @@ using std::chrono::seconds;
 TEST(RestartBackoff, the_first_five_crashes_cost_no_delay_and_the_sixth_does) {
   RestartBackoff backoff;
   SteadyTime now{};
-  for (unsigned i = 0; i < crashes_before_backoff; ++i) EXPECT_EQ(backoff.crashed(now += seconds(1)).count(), 0);
+  for (unsigned i = 0; i < crashes_before_backoff; ++i)
+    EXPECT_EQ(backoff.crashed(now += seconds(1)).count(), 0);
   EXPECT_EQ(backoff.crashed(now += seconds(1)), backoff_first);
 }
 

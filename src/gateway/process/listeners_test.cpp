@@ -78,7 +78,8 @@ TEST(ListenAddress, knows_ipv6_in_brackets) {
 }
 
 TEST(ListenAddress, refuses_what_is_not_an_address) {
-  for (const char* text : {"", "8080", "localhost:80", "127.0.0.1:", "127.0.0.1:99999", "::1:80", "127.0.0.1:80x"}) {
+  for (const char* text :
+       {"", "8080", "localhost:80", "127.0.0.1:", "127.0.0.1:99999", "::1:80", "127.0.0.1:80x"}) {
     EXPECT_FALSE(ListenAddress::open(text, 1)) << text;
   }
 }

@@ -20,15 +20,18 @@ TEST(Messages, every_kind_survives_the_way) {
   EXPECT_FALSE(round_trip(Start{}).identity);
 
   EXPECT_EQ(round_trip(Table{.generation = 7}).generation, 7u);
-  EXPECT_EQ(round_trip(Listeners{.generation = 1, .addresses = {"127.0.0.1:80", "[::1]:0"}}).addresses.at(1), "[::1]:0");
+  EXPECT_EQ(round_trip(Listeners{.generation = 1, .addresses = {"127.0.0.1:80", "[::1]:0"}}).addresses.at(1),
+            "[::1]:0");
   const Programs programs = round_trip(
-      Programs{.generation = 2, .entries = {{.module = "/a.wasm", .manifest = {.entry = "_start", .image_bytes = 65536}}}});
+      Programs{.generation = 2,
+               .entries = {{.module = "/a.wasm", .manifest = {.entry = "_start", .image_bytes = 65536}}}});
   EXPECT_EQ(programs.entries.at(0).module, "/a.wasm");
   EXPECT_EQ(programs.entries.at(0).manifest.entry, "_start");
   EXPECT_EQ(programs.entries.at(0).manifest.image_bytes, 65536u);
   EXPECT_EQ(round_trip(Directories{.hosts = {"/srv"}}).hosts.at(0), "/srv");
   EXPECT_EQ(round_trip(Refused{.generation = 9, .reason = "no \"such\" thing"}).reason, "no \"such\" thing");
-  EXPECT_EQ(round_trip(Upstreams{{{"a.example", {"10.0.0.1", "::1"}}}}).upstreams.at(0).addresses.at(1), "::1");
+  EXPECT_EQ(round_trip(Upstreams{{{"a.example", {"10.0.0.1", "::1"}}}}).upstreams.at(0).addresses.at(1),
+            "::1");
   EXPECT_EQ(round_trip(Drain{std::chrono::milliseconds(1500)}).limit.count(), 1500);
   EXPECT_EQ(round_trip(Commit{4}).generation, 4u);
   EXPECT_EQ(round_trip(Loaded{4}).generation, 4u);
