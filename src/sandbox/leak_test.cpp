@@ -220,20 +220,6 @@ TEST_P(LeakTest, an_unloaded_program_gives_back_its_slots_mappings_and_code) {
   EXPECT_LE(after.mappings, before.mappings + heap_mappings_max);
 }
 
-TEST_P(LeakTest, a_program_that_is_still_run_is_not_unloaded_before_its_last_run_is_gone) {
-  const auto engine = GetParam().make();
-  auto program = engine->load(spy(4, first_data, 9000));
-  const std::weak_ptr<Program> watched = program;
-  auto begun = std::make_unique<Begun>(*program, "s", std::span<const std::string_view>{});
-  ASSERT_EQ(begun->run->resume(), Run::State::waiting);
-  program.reset();
-  EXPECT_FALSE(watched.expired());
-  begun->run->cancel();
-  EXPECT_EQ(begun->run->resume(), Run::State::ended);
-  begun.reset();
-  EXPECT_TRUE(watched.expired());
-}
-
 TEST_P(LeakTest, runs_beside_suspended_ones_see_nothing_of_them) {
   const auto engine = GetParam().make();
   const auto first = engine->load(spy(4, first_data, 9000));
