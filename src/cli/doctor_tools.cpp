@@ -11,14 +11,18 @@
 namespace tollgate::cli {
 namespace {
 
-constexpr std::chrono::milliseconds answer_limit{3'000};  // some tools start a virtual machine to say their version
+constexpr std::chrono::milliseconds answer_limit{
+    3'000};  // some tools start a virtual machine to say their version
 
-// What a program prints, on either stream, when asked with one argument; empty when it fails or takes too long.
+// What a program prints, on either stream, when asked with one argument; empty when it fails or takes too
+// long.
 std::string ask(const std::string& file, const std::string& argument) {
-  return gateway::run_tool({file, argument}, answer_limit).value_or("");
+  return gateway::run_tool({.argv = {file, argument}, .limits = {.wall = answer_limit}}).value_or("");
 }
 
-std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+std::string first_line(const std::string& text) {
+  return text.substr(0, text.find('\n'));
+}
 
 struct Tool {
   const char* program;
@@ -35,13 +39,17 @@ constexpr Tool tools[] = {
 
 Finding examine(const Tool& tool) {
   const auto file = gateway::find_on_path(tool.program);
-  if (!file) return {Verdict::note, tool.program, "not found", fmt::format("{} needs it: {}", tool.use, tool.how_to_get)};
+  if (!file)
+    return {Verdict::note, tool.program, "not found",
+            fmt::format("{} needs it: {}", tool.use, tool.how_to_get)};
   return {Verdict::ok, tool.program, first_line(ask(*file, tool.argument)), ""};
 }
 
 Finding examine_engine_command(const char* name, gateway::Runtime runtime) {
   const auto engine = gateway::find_engine(runtime);
-  if (!engine) return {Verdict::note, name, "not found", fmt::format("routes with this `runtime` need it: {}", engine.error())};
+  if (!engine)
+    return {Verdict::note, name, "not found",
+            fmt::format("routes with this `runtime` need it: {}", engine.error())};
   return {Verdict::ok, name, fmt::format("{} ({})", engine->version, engine->argv.back()), ""};
 }
 
@@ -58,7 +66,9 @@ Finding examine_wasm_clang() {
 
 Finding examine_wasm_rust() {
   const auto file = gateway::find_on_path("rustc");
-  if (!file) return {Verdict::note, "rust for wasm", "no rustc", "Rust guests and the build need it: https://rustup.rs"};
+  if (!file)
+    return {Verdict::note, "rust for wasm", "no rustc",
+            "Rust guests and the build need it: https://rustup.rs"};
   const std::string sysroot = first_line(ask(*file, "--print=sysroot"));
   if (!std::filesystem::exists(sysroot + "/lib/rustlib/wasm32-wasip1")) {
     return {Verdict::note, "rust for wasm", "no target wasm32-wasip1", "rustup target add wasm32-wasip1"};

@@ -13,52 +13,20 @@
 #include "tests/support/guests.hpp"
 #include "tests/support/http_client.hpp"
 #include "tests/support/process_figures.hpp"
-#include "tests/support/read_file.hpp"
+#include "tests/support/spawned.hpp"
 
 namespace tollgate::testing {
 namespace {
 
 using ::testing::HasSubstr;
 
-std::string spawn_route(const std::string& path, const std::string& argv, const std::string& more = "abi = \"stdio\"") {
-  return "[[route]]\npath = \"" + path + "\"\nspawn = [" + argv + "]\n" + more + "\n";
-}
-
-std::string shell(const std::string& path, const std::string& script, const std::string& more = "abi = \"stdio\"") {
-  return spawn_route(path, "\"sh\", \"-c\", '''" + script + "'''", more);
-}
-
-// Processes that were started with `mark` among their arguments.
-int processes_with(const std::string& mark) {
-  int count = 0;
-  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
-    const std::string line = read_file(entry.path() / "cmdline");
-    if (line.find(mark) != std::string::npos && line.find("sleep") != std::string::npos) ++count;
-  }
-  return count;
-}
-
-bool all_gone(const std::string& mark) {
-  for (int i = 0; i < 100 && processes_with(mark) > 0; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(20));
-  return processes_with(mark) == 0;
-}
-
-pid_t child_named(pid_t parent, const std::string& argument) {
-  std::ifstream list("/proc/" + std::to_string(parent) + "/task/" + std::to_string(parent) + "/children");
-  for (pid_t pid = 0; list >> pid;) {
-    const std::string line = read_file("/proc/" + std::to_string(pid) + "/cmdline");
-    if (line.find(argument) != std::string::npos) return pid;
-  }
-  return -1;
-}
-
-const std::string mixed_routes =
-    spawn_route("/cat", "\"cat\"") + shell("/exit", "echo no >&2; exit 3") + shell("/trap", "kill -SEGV $$") +
-    shell("/nothing", "exit 0") + shell("/garbage", "head -c 3000 /dev/urandom", "") +
-    spawn_route("/flood", "\"head\", \"-c\", \"1G\", \"/dev/zero\"") +
-    shell("/never", "trap '' TERM; (setsid sleep 7777.1 &); sleep 7777.1",
-          "abi = \"stdio\"\nlimits = { deadline = \"150ms\" }") +
-    shell("/grandchild", "(setsid sleep 7777.2 &); echo done");
+const std::string mixed_routes = spawn_route("/cat", "\"cat\"") + shell("/exit", "echo no >&2; exit 3") +
+                                 shell("/trap", "kill -SEGV $$") + shell("/nothing", "exit 0") +
+                                 shell("/garbage", "head -c 3000 /dev/urandom", "") +
+                                 spawn_route("/flood", "\"head\", \"-c\", \"1G\", \"/dev/zero\"") +
+                                 shell("/never", "trap '' TERM; (setsid sleep 7777.1 &); sleep 7777.1",
+                                       "abi = \"stdio\"\nlimits = { deadline = \"150ms\" }") +
+                                 shell("/grandchild", "(setsid sleep 7777.2 &); echo done");
 
 TEST(Spawn, answers_by_stdio_with_the_body_on_stdin) {
   const auto gateway = GatewayProcess::with_config(one_worker + spawn_route("/cat", "\"cat\""));
@@ -70,8 +38,10 @@ TEST(Spawn, answers_by_stdio_with_the_body_on_stdin) {
 TEST(Spawn, answers_by_cgi_with_the_request_in_the_environment_and_no_query_words) {
   const auto gateway = GatewayProcess::with_config(
       one_worker +
-      shell("/cgi/*", R"(printf 'Status: 201\nX-Own: yes\n\n'; echo "$REQUEST_METHOD $PATH_INFO $QUERY_STRING $MODE $# $HOME")",
-            "env = { MODE = \"m\" }"));
+      shell(
+          "/cgi/*",
+          R"(printf 'Status: 201\nX-Own: yes\n\n'; echo "$REQUEST_METHOD $PATH_INFO $QUERY_STRING $MODE $# $HOME")",
+          "env = { MODE = \"m\" }"));
   const Response response = get(gateway.port(), "/cgi/a?word");
   EXPECT_EQ(response.status, 201);
   EXPECT_EQ(response.field("x-own"), "yes");
@@ -191,15 +161,14 @@ TEST(Spawn, thousands_of_mixed_requests_leave_everything_as_it_was) {
   };
   some(200);
   const pid_t spawner = child_named(gateway.pid(), "spawner");
+  // That a client's connection has ended may be noticed a moment later.
+  const std::chrono::milliseconds moment(300);
+  std::this_thread::sleep_for(moment);
   const ProcessFigures worker_before = figures_of(gateway.worker_pids().at(0));
   const ProcessFigures spawner_before = figures_of(spawner);
   some(2000);
-  // The last client's connection may be noticed a moment later.
-  ProcessFigures worker_after = figures_of(gateway.worker_pids().at(0));
-  for (int i = 0; i < 100 && worker_after.descriptors != worker_before.descriptors; ++i) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
-    worker_after = figures_of(gateway.worker_pids().at(0));
-  }
+  std::this_thread::sleep_for(moment);
+  const ProcessFigures worker_after = figures_of(gateway.worker_pids().at(0));
   const ProcessFigures spawner_after = figures_of(spawner);
   EXPECT_EQ(worker_after.descriptors, worker_before.descriptors);
   EXPECT_EQ(spawner_after.descriptors, spawner_before.descriptors);
@@ -217,15 +186,17 @@ struct Engine {
 class EngineCommand : public ::testing::TestWithParam<Engine> {};
 
 TEST_P(EngineCommand, runs_a_module_as_handler_by_cgi_and_as_transform) {
-  const std::string lines = std::string("runtime = \"") + GetParam().runtime + "\"\nmode = \"" + GetParam().mode +
-                            "\"\nlimits = { cpu = \"10s\", deadline = \"10s\" }\n";
+  const std::string lines = std::string("runtime = \"") + GetParam().runtime + "\"\nmode = \"" +
+                            GetParam().mode + "\"\nlimits = { cpu = \"10s\", deadline = \"10s\" }\n";
   const Exit doctor = run_tollgate({"doctor"});
   const std::size_t row = doctor.out.find(std::string("  ") + GetParam().runtime + " ");
   ASSERT_NE(row, std::string::npos) << doctor.out;
-  if (doctor.out.substr(row, 60).find("not found") != std::string::npos) GTEST_SKIP() << GetParam().runtime << " is not installed";
+  if (doctor.out.substr(row, 60).find("not found") != std::string::npos)
+    GTEST_SKIP() << GetParam().runtime << " is not installed";
   const auto gateway = GatewayProcess::with_config(
-      one_worker + wasm_route("/cgi/*", "hello_cgi_c", "env = { MODE = \"m m\" }\n" + lines) + "[[route]]\npath = \"/\"\nnative = \"hello\"\n" +
-      "transform = \"" + guest("gateway_wasm_c") + "\"\n" + lines + wasm_route("/trap", "bad/unreachable", lines));
+      one_worker + wasm_route("/cgi/*", "hello_cgi_c", "env = { MODE = \"m m\" }\n" + lines) +
+      "[[route]]\npath = \"/\"\nnative = \"hello\"\n" + "transform = \"" + guest("gateway_wasm_c") + "\"\n" +
+      lines + wasm_route("/trap", "bad/unreachable", lines));
   EXPECT_EQ(get(gateway.port(), "/").body, "wasm:hello");
   const Response cgi = request(gateway.port(), "POST", "/cgi/x?a=b", "body");
   EXPECT_EQ(cgi.status, 200);
@@ -236,14 +207,20 @@ TEST_P(EngineCommand, runs_a_module_as_handler_by_cgi_and_as_transform) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Spawn, EngineCommand,
-                         ::testing::Values(Engine{"wasmtime", "aot"}, Engine{"wasmtime", "jit"}, Engine{"wasmedge", "aot"},
-                                           Engine{"wasmedge", "jit"}, Engine{"wasmedge", "interpreter"}),
-                         [](const auto& entry) { return std::string(entry.param.runtime) + "_" + entry.param.mode; });
+                         ::testing::Values(Engine{"wasmtime", "aot"}, Engine{"wasmtime", "jit"},
+                                           Engine{"wasmedge", "aot"}, Engine{"wasmedge", "jit"},
+                                           Engine{"wasmedge", "interpreter"}),
+                         [](const auto& entry) {
+                           return std::string(entry.param.runtime) + "_" + entry.param.mode;
+                         });
 
 TEST(EngineCommandLine, a_module_for_another_engine_fails_the_load) {
   const TempDir folder;
-  folder.write("a.wasm", "\x7f" "ELF not wasm");
-  const std::string file = folder.write("t.toml", one_worker + "runtime = \"wasmtime\"\n[[route]]\npath = \"/\"\nwasm = \"a.wasm\"\n");
+  folder.write("a.wasm",
+               "\x7f"
+               "ELF not wasm");
+  const std::string file = folder.write(
+      "t.toml", one_worker + "runtime = \"wasmtime\"\n[[route]]\npath = \"/\"\nwasm = \"a.wasm\"\n");
   const Exit exit = run_tollgate({"serve", "--config", file});
   EXPECT_EQ(exit.code, 1);
   EXPECT_FALSE(exit.err.empty());

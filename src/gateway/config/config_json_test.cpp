@@ -41,6 +41,20 @@ headers = { "X-A" = "1", "X-B" = "2" }
 [[route]]
 path = "/gone"
 respond = { status = 410, body = "gone\n" }
+[[route]]
+path = "/spawned"
+spawn = ["/bin/sh", "-c", "cat"]
+abi = "stdio"
+env = { B = "b" }
+[[route]]
+path = "/command-line"
+wasm = "fn.wasm"
+runtime = "wasmedge"
+mode = "interpreter"
+[[route]]
+path = "/filtered"
+native = "hello"
+transform = { spawn = ["/bin/sed", "s/^/wasm:/"] }
 )";
 
 TEST(ConfigJson, gives_back_every_value) {
@@ -51,7 +65,7 @@ TEST(ConfigJson, gives_back_every_value) {
   const auto back = config_from_json(json);
   ASSERT_TRUE(back) << back.error();
   EXPECT_EQ(config_to_json(*back), json);
-  ASSERT_EQ(back->routes.size(), 4u);
+  ASSERT_EQ(back->routes.size(), 7u);
   const Route& route = back->routes[1];
   EXPECT_EQ(route.slot, 42u);
   EXPECT_EQ(route.name(), "/fn/* *.example.org GET POST");
@@ -76,6 +90,24 @@ TEST(ConfigJson, gives_back_every_value) {
   EXPECT_EQ(back->listen, (std::vector<std::string>{"127.0.0.1:0", "[::1]:8443"}));
   EXPECT_EQ(back->admin, "127.0.0.1:9901");
   EXPECT_EQ(back->drain, Milliseconds(3000));
+}
+
+TEST(ConfigJson, gives_back_programs_that_are_spawned_and_the_engines_found_for_them) {
+  auto config = read_config(everything, "/etc/tollgate/t.toml", {}, NamedFiles::not_looked_at);
+  ASSERT_TRUE(config) << config.error().front().message();
+  std::get<WasmBackend>(config->routes[5].backend).engine = {"/opt/wasmedge", "run"};
+  const auto back = config_from_json(config_to_json(*config));
+  ASSERT_TRUE(back) << back.error();
+  const auto& spawned = std::get<SpawnBackend>(back->routes[4].backend);
+  EXPECT_EQ(spawned.argv, (std::vector<std::string>{"/bin/sh", "-c", "cat"}));
+  EXPECT_EQ(spawned.abi, Abi::stdio);
+  EXPECT_EQ(spawned.env.at("B"), "b");
+  const auto& command_line = std::get<WasmBackend>(back->routes[5].backend);
+  EXPECT_EQ(command_line.runtime, Runtime::wasmedge);
+  EXPECT_EQ(command_line.mode, EngineMode::interpreter);
+  EXPECT_EQ(command_line.engine, (std::vector<std::string>{"/opt/wasmedge", "run"}));
+  ASSERT_TRUE(back->routes[6].transform);
+  EXPECT_EQ(std::get<SpawnBackend>(*back->routes[6].transform).argv.back(), "s/^/wasm:/");
 }
 
 TEST(ConfigJson, refuses_what_it_did_not_write) {

@@ -7,6 +7,7 @@
 
 #include "gateway/process/gateway_supervisor.hpp"
 #include "gateway/process/lockdown.hpp"
+#include "gateway/process/spawner_orphans.hpp"
 
 namespace tollgate::gateway {
 namespace {
@@ -26,8 +27,13 @@ Task<> run(GatewaySupervisor& supervisor, EventLoop& loop, expected<int, std::st
 expected<int, std::string> run_supervisor(Log& log, SupervisorOptions options) {
   std::signal(SIGPIPE, SIG_IGN);
   raise_fd_limit();
+  adopt_orphans();
   auto counts = SharedCountsSegment::create();
   if (!counts) return unexpected(counts.error());
+  // Last of all, when what is destroyed below has ended the spawners.
+  struct AtTheEnd {
+    ~AtTheEnd() { end_orphans_blocking(); }
+  } const orphans;
   EventLoop loop(1);
   GatewaySupervisor supervisor(loop, log, std::move(options), std::move(*counts));
   expected<int, std::string> outcome = EXIT_SUCCESS;

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "gateway/process/limits.hpp"
+#include "gateway/process/spawner_orphans.hpp"
 
 namespace tollgate::gateway {
 namespace {
@@ -88,6 +89,7 @@ Task<> WorkerSlot::watch_spawner(std::shared_ptr<WorkerProcess> worker, std::sha
                                  std::optional<message::Identity> identity) {
   const auto self = shared_from_this();
   const WorkerExit exit = co_await spawner->exited();
+  if (!exit.clean()) co_await end_orphans(context_.loop);
   SteadyTimer wait(context_.loop, spawner_pause);
   co_await wait.async_wait(use_task_tuple);
   if (spawner_ != spawner || process_ != worker || state_ == State::retiring) co_return;

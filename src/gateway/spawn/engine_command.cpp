@@ -15,7 +15,8 @@
 #include <span>
 
 #include "gateway/process/memory_file.hpp"
-#include "gateway/spawn/tool_run.hpp"
+#include "gateway/spawn/engine_cache.hpp"
+#include "gateway/spawn/spawn_protocol.hpp"
 #include "sandbox/sha256.hpp"
 
 namespace tollgate::gateway {
@@ -24,7 +25,9 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::chrono::milliseconds version_time_max{5'000};
-constexpr std::chrono::milliseconds compile_time_max{60'000};
+constexpr uid_t nobody = 65534;
+constexpr unsigned compiler_threads_max = 4;  // each has an arena of address space of its own
+constexpr const char* minimal_path = "PATH=/usr/local/bin:/usr/bin:/bin";
 constexpr std::uint64_t wasm_page_bytes = 64u << 10;
 
 struct EngineNames {
@@ -105,44 +108,85 @@ std::string digest_of(const std::string& text) {
   return sandbox::sha256_hex(std::span(reinterpret_cast<const std::uint8_t*>(text.data()), text.size()));
 }
 
-// What is in the folder is executed, so nobody else may write there.
-expected<void, std::string> make_private(const std::string& folder) {
-  std::error_code failed;
-  fs::create_directories(folder, failed);
-  struct stat found{};
-  if (lstat(folder.c_str(), &found) != 0) return unexpected(fmt::format("{}: {}", folder, strerror(errno)));
-  if (chmod(folder.c_str(), S_IRWXU) != 0 || !S_ISDIR(found.st_mode) || found.st_uid != geteuid()) {
-    return unexpected(fmt::format("{} is not a folder of ours alone; name another one by `cache`", folder));
+// A folder that the compiler's user can write into, gone with the object.
+class CompileFolder {
+ public:
+  CompileFolder() {
+    std::error_code failed;
+    std::string name = fs::temp_directory_path(failed) / "tollgate-compile-XXXXXX";
+    if (failed || mkdtemp(name.data()) == nullptr) return;
+    path_ = name;
+    if (geteuid() == 0 && chown(name.c_str(), nobody, nobody) != 0) errno_ = errno;
   }
-  return {};
+  ~CompileFolder() {
+    std::error_code ignored;
+    if (!path_.empty()) fs::remove_all(path_, ignored);
+  }
+  CompileFolder(const CompileFolder&) = delete;
+  CompileFolder& operator=(const CompileFolder&) = delete;
+
+  bool is_usable() const { return !path_.empty() && errno_ == 0; }
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+  int errno_ = 0;
+};
+
+std::string sentence(const ToolFailure& failure, const ToolLimits& limits) {
+  using Reason = ToolFailure::Reason;
+  switch (failure.reason) {
+    case Reason::wall:
+      return fmt::format("takes too long to compile: the limit is {} ms", limits.wall.count());
+    case Reason::cpu:
+      return fmt::format("takes too long to compile: the limit is {} s of CPU time", limits.cpu_seconds);
+    case Reason::memory:
+      return fmt::format("takes too much memory to compile: the limit is {} bytes of address space",
+                         limits.address_space_bytes);
+    case Reason::file:
+      return fmt::format("compiles to more than the limit of {} bytes", limits.file_bytes);
+    case Reason::start:
+      return fmt::format("cannot be compiled: the engine does not start: {}", failure.detail);
+    case Reason::failed:
+      break;
+  }
+  return fmt::format("cannot be compiled: {}", failure.detail);
 }
 
+// By the engine's own compiler, as a user without rights and within limits: the module may be hostile.
 expected<UniqueFd, std::string> compiled(const WasmBackend& wasm, const EngineProgram& engine,
-                                         const std::string& content, const std::string& folder) {
-  if (auto made = make_private(folder); !made) return unexpected(made.error());
-  const std::string key = digest_of(digest_of(content) + engine.version +
-                                    fmt::format("{}", fmt::join(engine.argv, " ")) + cpu_flags());
-  const std::string file =
-      fmt::format("{}/{}{}", folder, key, wasm.runtime == Runtime::wasmtime ? ".cwasm" : ".so");
-  if (UniqueFd kept(open(file.c_str(), O_RDONLY | O_CLOEXEC)); kept) return kept;
-  const std::string temporary = fmt::format("{}/{}.{}", folder, key, getpid());
-  std::vector<std::string> argv = engine.argv;
-  argv.emplace_back("compile");
+                                         const std::string& content, const std::string& folder,
+                                         const ToolLimits& limits) {
+  const auto cache = EngineCache::open(folder);
+  if (!cache) return unexpected(cache.error());
+  const std::string name = digest_of(digest_of(content) + engine.version +
+                                     fmt::format("{}", fmt::join(engine.argv, " ")) + cpu_flags()) +
+                           (wasm.runtime == Runtime::wasmtime ? ".cwasm" : ".so");
+  if (UniqueFd kept = cache->find(name)) return kept;
+  auto module = make_memory_file("module.wasm", content);
+  if (!module) return unexpected(module.error());
+  const CompileFolder work;
+  if (!work.is_usable())
+    return unexpected(fmt::format("no temporary folder to compile in: {}", strerror(errno)));
+  const std::string result = work.path() + "/" + name;
+  ToolRun tool{.argv = engine.argv,
+               .environment = {"HOME=" + work.path(), "TMPDIR=" + work.path(), minimal_path,
+                               fmt::format("RAYON_NUM_THREADS={}", compiler_threads_max),
+                               fmt::format("MALLOC_ARENA_MAX={}", compiler_threads_max)},
+               .input = module->get(),
+               .limits = limits,
+               .user = ToolUser::nobody};
+  tool.argv.emplace_back("compile");
   if (wasm.runtime == Runtime::wasmtime) {
-    argv.insert(argv.end(), {"-o", temporary, wasm.module});
+    tool.argv.insert(tool.argv.end(), {"-o", result, std::string(program_module_path)});
   } else {
-    argv.insert(argv.end(), {wasm.module, temporary});
+    tool.argv.insert(tool.argv.end(), {std::string(program_module_path), result});
   }
-  const auto done = run_tool(argv, compile_time_max);
-  // Readable for the user that runs it, who cannot reach it by its path.
-  const bool kept =
-      done && chmod(temporary.c_str(), 0644) == 0 && rename(temporary.c_str(), file.c_str()) == 0;
-  const std::string cause = done ? fmt::format("{}: {}", file, strerror(errno)) : done.error();
-  if (!kept) {
-    unlink(temporary.c_str());
-    return unexpected(fmt::format("{} cannot be compiled: {}", wasm.module, cause));
-  }
-  return UniqueFd(open(file.c_str(), O_RDONLY | O_CLOEXEC));
+  const auto done = run_tool(tool);
+  if (!done) return unexpected(fmt::format("{} {}", wasm.module, sentence(done.error(), limits)));
+  const UniqueFd code(open(result.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+  if (!code) return unexpected(fmt::format("{} cannot be compiled: the engine wrote nothing", wasm.module));
+  return cache->keep(name, code.get());
 }
 
 }  // namespace
@@ -164,20 +208,23 @@ expected<EngineProgram, std::string> find_engine(Runtime runtime) {
   EngineProgram engine{.argv = command_of(file), .version = {}};
   std::vector<std::string> argv = engine.argv;
   argv.emplace_back("--version");
-  auto version = run_tool(argv, version_time_max);
-  if (!version) return unexpected(version.error());
+  const auto version = run_tool({.argv = argv, .limits = {.wall = version_time_max}});
+  if (!version) {
+    return unexpected(fmt::format("{} --version fails: {}; `{}` gets one that works", argv.front(),
+                                  version.error().detail, names.installer));
+  }
   engine.version = version->substr(0, version->find('\n'));
   return engine;
 }
 
 expected<UniqueFd, std::string> engine_module(const WasmBackend& wasm, const EngineProgram& engine,
-                                              const std::string& folder) {
+                                              const std::string& folder, const ToolLimits& limits) {
   const auto content = content_of(wasm.module);
   if (!content) return unexpected(content.error());
   if (!content->starts_with(std::string_view("\0asm", 4))) {
     return unexpected(fmt::format("{} is no WebAssembly module", wasm.module));
   }
-  if (wasm.mode == EngineMode::aot) return compiled(wasm, engine, *content, folder);
+  if (wasm.mode == EngineMode::aot) return compiled(wasm, engine, *content, folder, limits);
   return make_memory_file("module.wasm", *content);
 }
 

@@ -10,6 +10,7 @@
 #include "base/expected.hpp"
 #include "base/unique_fd.hpp"
 #include "gateway/config/config.hpp"
+#include "gateway/spawn/tool_run.hpp"
 
 namespace tollgate::gateway {
 
@@ -23,10 +24,18 @@ struct EngineProgram {
 // the user's cache folder. The error is a sentence that tells how to get it.
 expected<EngineProgram, std::string> find_engine(Runtime runtime);
 
-// A file that the engine can run as program_module_path: compiled ahead of time and kept in `folder` under a
-// name made of the module's content, the engine and the CPU; or, in other modes, the module itself in memory.
+// As of the compiler of our own (sandbox/compiler.hpp): generous for real modules, an end for compile bombs.
+inline constexpr ToolLimits engine_compile_limits{.wall = std::chrono::milliseconds(60'000),
+                                                  .cpu_seconds = 60,
+                                                  .address_space_bytes = 4ull << 30,
+                                                  .file_bytes = 512ull << 20};
+
+// A file that the engine can run as program_module_path: compiled ahead of time and kept in `folder`
+// (engine_cache.hpp) under a name made of the module's content, the engine and the CPU; or, in other modes,
+// the module itself in memory. The error is a sentence.
 expected<UniqueFd, std::string> engine_module(const WasmBackend& wasm, const EngineProgram& engine,
-                                              const std::string& folder);
+                                              const std::string& folder,
+                                              const ToolLimits& limits = engine_compile_limits);
 
 // argv up to the guest's variables.
 std::vector<std::string> engine_argv(const WasmBackend& wasm, const EngineProgram& engine,

@@ -1,18 +1,22 @@
 #include "gateway/spawn/tool_run.hpp"
 
 #include <fcntl.h>
-#include <fmt/format.h>
+#include <linux/close_range.h>
 #include <poll.h>
-#include <spawn.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <sstream>
+#include <string_view>
 
 #include "base/unique_fd.hpp"
 
@@ -21,6 +25,9 @@ namespace {
 
 constexpr std::size_t output_bytes_max = 4096;
 constexpr std::size_t complaint_bytes_max = 400;
+constexpr int input_fd = 3;
+constexpr uid_t nobody = 65534;
+constexpr int niceness = 10;  // whoever serves requests goes first
 
 // Reads until the end of the stream; false when the limit comes first. What is over the bound is read and
 // dropped.
@@ -38,24 +45,110 @@ bool read_all(int fd, std::chrono::milliseconds limit, std::string& text) {
   }
 }
 
-expected<pid_t, int> start_tool(const std::vector<std::string>& argv, int output) {
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
-  posix_spawn_file_actions_adddup2(&actions, output, STDERR_FILENO);
-  posix_spawnattr_t attributes;
-  posix_spawnattr_init(&attributes);
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
-  std::vector<char*> arguments;
-  for (const std::string& word : argv) arguments.push_back(const_cast<char*>(word.c_str()));
-  arguments.push_back(nullptr);
-  pid_t pid = -1;
-  const int error = posix_spawn(&pid, arguments.front(), &actions, &attributes, arguments.data(), environ);
-  posix_spawnattr_destroy(&attributes);
-  posix_spawn_file_actions_destroy(&actions);
-  if (error != 0) return unexpected(error);
+std::vector<char*> pointers(const std::vector<std::string>& strings) {
+  std::vector<char*> list;
+  for (const std::string& text : strings) list.push_back(const_cast<char*>(text.c_str()));
+  list.push_back(nullptr);
+  return list;
+}
+
+bool limit(__rlimit_resource resource, std::uint64_t value, std::uint64_t hard) {
+  const rlimit bounds{value, hard};
+  return value == 0 || setrlimit(resource, &bounds) == 0;
+}
+
+// By system calls of this thread alone: the C library's would ask the other threads of the parent, whose
+// memory this is.
+bool become_nobody() {
+  if (geteuid() == 0 &&
+      (syscall(SYS_setgroups, 0, nullptr) != 0 || syscall(SYS_setresgid, nobody, nobody, nobody) != 0 ||
+       syscall(SYS_setresuid, nobody, nobody, nobody) != 0)) {
+    return false;
+  }
+  setpriority(PRIO_PROCESS, 0, niceness);
+  return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
+}
+
+void volunteer_for_the_oom_killer() {
+  const int file = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+  if (file < 0) return;
+  (void)!write(file, "1000", 4);
+  close(file);
+}
+
+// Runs in the child on the parent's memory: system calls only. Returns the errno of the step that failed.
+int become(const ToolRun& run, int output, char* const* argv, char* const* environment) {
+  setpgid(0, 0);
+  struct sigaction defaults{};
+  defaults.sa_handler = SIG_DFL;
+  for (int number = 1; number < SIGRTMIN; ++number) sigaction(number, &defaults, nullptr);
+  const int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
+  if (nothing < 0 || dup2(nothing, 0) < 0 || dup2(output, 1) < 0 || dup2(output, 2) < 0) return errno;
+  if (run.input == input_fd ? fcntl(input_fd, F_SETFD, 0) != 0
+                            : run.input >= 0 && dup2(run.input, input_fd) < 0) {
+    return errno;
+  }
+  if (close_range(run.input >= 0 ? input_fd + 1 : input_fd, ~0u, 0) != 0) return errno;
+  if (run.user == ToolUser::nobody) {
+    volunteer_for_the_oom_killer();
+    if (!become_nobody()) return errno;
+  }
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  const ToolLimits& limits = run.limits;
+  // SIGXCPU tells which limit it was; a second later comes SIGKILL.
+  if (!limit(RLIMIT_CPU, limits.cpu_seconds, limits.cpu_seconds + 1) ||
+      !limit(RLIMIT_AS, limits.address_space_bytes, limits.address_space_bytes) ||
+      !limit(RLIMIT_FSIZE, limits.file_bytes, limits.file_bytes)) {
+    return errno;
+  }
+  const rlimit no_core{0, 0};
+  setrlimit(RLIMIT_CORE, &no_core);
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
+  execve(argv[0], argv, environment);
+  return errno;
+}
+
+expected<pid_t, int> start_tool(const ToolRun& run, int output) {
+  const auto argv = pointers(run.argv);
+  const auto variables = pointers(run.environment);
+  // Between vfork and exec no handler may run on the shared memory.
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  volatile int start_error = 0;
+  const pid_t pid = vfork();
+  if (pid == 0) {
+    start_error = become(run, output, argv.data(), run.environment.empty() ? environ : variables.data());
+    _exit(127);
+  }
+  const int fork_error = errno;
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  if (pid < 0) return unexpected(fork_error);
+  if (start_error != 0) {
+    waitpid(pid, nullptr, 0);
+    return unexpected(static_cast<int>(start_error));
+  }
   return pid;
+}
+
+// What C, C++ and Rust programs say before they end for want of memory.
+bool tells_of_no_memory(std::string_view text) {
+  constexpr std::array<std::string_view, 5> phrases{"memory allocation of", "Cannot allocate memory",
+                                                    "out of memory", "Resource temporarily unavailable",
+                                                    "bad_alloc"};
+  return std::any_of(phrases.begin(), phrases.end(),
+                     [text](std::string_view phrase) { return text.find(phrase) != std::string_view::npos; });
+}
+
+ToolFailure::Reason reason_of(int status, std::string_view text) {
+  using Reason = ToolFailure::Reason;
+  const int number = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+  if (number == SIGXCPU) return Reason::cpu;
+  if (number == SIGXFSZ) return Reason::file;
+  return tells_of_no_memory(text) ? Reason::memory : Reason::failed;
 }
 
 }  // namespace
@@ -70,26 +163,25 @@ std::optional<std::string> find_on_path(const std::string& program) {
   return std::nullopt;
 }
 
-expected<std::string, std::string> run_tool(const std::vector<std::string>& argv,
-                                            std::chrono::milliseconds limit) {
+expected<std::string, ToolFailure> run_tool(const ToolRun& run) {
+  using Reason = ToolFailure::Reason;
   int ends[2];
-  if (pipe2(ends, O_CLOEXEC) != 0) return unexpected(fmt::format("pipe: {}", strerror(errno)));
+  if (pipe2(ends, O_CLOEXEC) != 0) return unexpected(ToolFailure{Reason::start, strerror(errno)});
   const UniqueFd read_end(ends[0]);
   UniqueFd write_end(ends[1]);
-  const auto pid = start_tool(argv, write_end.get());
-  if (!pid) return unexpected(fmt::format("{}: {}", argv.front(), strerror(pid.error())));
+  const auto pid = start_tool(run, write_end.get());
+  if (!pid) return unexpected(ToolFailure{Reason::start, strerror(pid.error())});
   write_end.reset();
   std::string text;
-  const bool in_time = read_all(read_end.get(), limit, text);
+  const bool in_time = read_all(read_end.get(), run.limits.wall, text);
   if (!in_time) kill(-*pid, SIGKILL);
   int status = 0;
   waitpid(*pid, &status, 0);
   kill(-*pid, SIGKILL);
-  if (!in_time)
-    return unexpected(fmt::format("{} took longer than {} s", argv.front(), limit.count() / 1000));
-  if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return text;
-  return unexpected(fmt::format("{} failed: {}", argv.front(),
-                                text.substr(text.size() - std::min(text.size(), complaint_bytes_max))));
+  if (in_time && WIFEXITED(status) && WEXITSTATUS(status) == 0) return text;
+  const Reason reason = in_time ? reason_of(status, text) : Reason::wall;
+  return unexpected(
+      ToolFailure{reason, text.substr(text.size() - std::min(text.size(), complaint_bytes_max))});
 }
 
 }  // namespace tollgate::gateway

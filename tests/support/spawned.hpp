@@ -1,0 +1,51 @@
+// Routes that spawn programs, and what is left of these.
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <thread>
+
+#include "tests/support/read_file.hpp"
+
+namespace tollgate::testing {
+
+inline std::string spawn_route(const std::string& path, const std::string& argv,
+                               const std::string& more = "abi = \"stdio\"") {
+  return "[[route]]\npath = \"" + path + "\"\nspawn = [" + argv + "]\n" + more + "\n";
+}
+
+inline std::string shell(const std::string& path, const std::string& script,
+                         const std::string& more = "abi = \"stdio\"") {
+  return spawn_route(path, "\"sh\", \"-c\", '''" + script + "'''", more);
+}
+
+// Processes that were started with `mark` among their arguments.
+inline int processes_with(const std::string& mark) {
+  int count = 0;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+    const std::string line = read_file(entry.path() / "cmdline");
+    if (line.find(mark) != std::string::npos && line.find("sleep") != std::string::npos) ++count;
+  }
+  return count;
+}
+
+inline bool all_gone(const std::string& mark) {
+  for (int i = 0; i < 100 && processes_with(mark) > 0; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  return processes_with(mark) == 0;
+}
+
+inline pid_t child_named(pid_t parent, const std::string& argument) {
+  std::ifstream list("/proc/" + std::to_string(parent) + "/task/" + std::to_string(parent) + "/children");
+  for (pid_t pid = 0; list >> pid;) {
+    const std::string line = read_file("/proc/" + std::to_string(pid) + "/cmdline");
+    if (line.find(argument) != std::string::npos) return pid;
+  }
+  return -1;
+}
+
+}  // namespace tollgate::testing
