@@ -157,7 +157,14 @@ TEST(Spawn, thousands_of_mixed_requests_leave_everything_as_it_was) {
   const auto gateway = GatewayProcess::with_config(one_worker + mixed_routes);
   const std::string paths[] = {"/cat", "/exit", "/trap", "/nothing", "/garbage", "/grandchild"};
   const auto some = [&](int count) {
-    for (int i = 0; i < count; ++i) get(gateway.port(), i % 100 == 99 ? "/never" : paths[i % 6]);
+    for (int i = 0; i < count; ++i) {
+      const std::string path = i % 100 == 99 ? "/never" : paths[i % 6];
+      try {
+        get(gateway.port(), path);
+      } catch (const std::exception& error) {
+        FAIL() << path << ": " << error.what() << "; " << gateway.err();
+      }
+    }
   };
   some(200);
   const pid_t spawner = child_named(gateway.pid(), "spawner");

@@ -212,5 +212,26 @@ TEST(StudyImage, is_the_same_bytes_each_time_and_holds_only_the_gateway) {
   EXPECT_LE(images[0].size(), 15'000'000u);
 }
 
+TEST(StudyImage, serves_a_module_that_is_mounted_into_it) {
+  if (!is_static_build) GTEST_SKIP() << "this build is not static: the release preset's is";
+  const std::string module = std::string(TOLLGATE_GUESTS_DIR) + "/gateway_wasm_c.wasm";
+  if (!std::filesystem::exists(module)) GTEST_SKIP() << "the example guests are not built: guests/build";
+  const TempDir folder;
+  CommandProcess container({source + "/tools/with-docker", "bash", "-c",
+                            "\"$0/deploy/image/build\" tollgate-module-test >&2 && exec docker run --rm "
+                            "--network host --volume \"$1:/h.wasm:ro\" "
+                            "tollgate-module-test serve /h.wasm --abi stdio --listen 127.0.0.1:0 --workers 1",
+                            source, module},
+                           {{"TOLLGATE", TOLLGATE_BINARY}, {"IMAGE_FOLDER", folder.path()}});
+  if (!container.wait_for("listening on http://", start_limit)) {
+    const Exit exit = container.wait(seconds(5));
+    if (exit.code == exit_skip) GTEST_SKIP() << last_line(exit.err);
+    FAIL() << exit.err;
+  }
+  EXPECT_EQ(request(port_of(container), "POST", "/", "mounted").body, "wasm:mounted");
+  EXPECT_EQ(container.stop().code, 0);
+  EXPECT_FALSE(container.has_leftovers());
+}
+
 }  // namespace
 }  // namespace tollgate::testing

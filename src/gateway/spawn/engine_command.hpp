@@ -27,7 +27,7 @@ expected<EngineProgram, std::string> find_engine(Runtime runtime);
 // As of the compiler of our own (sandbox/compiler.hpp): generous for real modules, an end for compile bombs.
 inline constexpr ToolLimits engine_compile_limits{.wall = std::chrono::milliseconds(60'000),
                                                   .cpu_seconds = 60,
-                                                  .address_space_bytes = 4ull << 30,
+                                                  .address_space_bytes = 2ull << 30,
                                                   .file_bytes = 512ull << 20};
 
 // A file that the engine can run as program_module_path: compiled ahead of time and kept in `folder`

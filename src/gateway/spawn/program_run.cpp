@@ -56,6 +56,29 @@ UniqueFd body_file(std::string_view body) {
   return file;
 }
 
+const char* start_remedy(int error) {
+  switch (error) {
+    case ENOENT:
+      return "it, or the interpreter its first line names, is gone: put it back, or name another program in "
+             "the route";
+    case EACCES:
+      return "the user it runs as must be allowed to reach and execute it (chmod a+rx), or name another one "
+             "by `user`";
+    case ENOEXEC:
+      return "it is no program of this machine; a script's first line names its interpreter (#!/bin/sh)";
+    case E2BIG:
+      return "the request's environment and the arguments are too long for the kernel; lower the route's "
+             "limits";
+    case EAGAIN:
+    case ENOMEM:
+    case EMFILE:
+    case ENFILE:
+      return "the machine has no room for one more process; lower the route's limit `concurrent`";
+    default:
+      return "run it by hand as the user it runs as";
+  }
+}
+
 class ProgramRun {
  public:
   ProgramRun(Executor executor, const ProgramServices& services, const ProgramBounds& bounds,
@@ -176,16 +199,19 @@ class ProgramRun {
     } else if (report.start_error == EPIPE) {
       return failed(fmt::format("{}: the spawner has ended; it is started again", name));
     } else if (report.start_error != 0) {
-      return failed(fmt::format("{} cannot be started: {}", name, std::strerror(report.start_error)));
+      return failed(fmt::format("{} cannot be started: {}; {}", name, std::strerror(report.start_error),
+                                start_remedy(report.start_error)));
     } else if (WIFSIGNALED(status)) {
       const bool cpu = WTERMSIG(status) == SIGXCPU;
       result.ending = cpu ? Ending::cpu : Ending::signal;
-      result.detail =
-          fmt::format("{} was ended by signal {} ({})", name, WTERMSIG(status), strsignal(WTERMSIG(status)));
+      result.detail = fmt::format("{} was ended by signal {} ({}); {}", name, WTERMSIG(status),
+                                  strsignal(WTERMSIG(status)),
+                                  cpu ? "raise the route's limit `cpu`" : "run it by hand on the same input");
     } else if (WEXITSTATUS(status) != 0) {
       result.ending = Ending::exit_code;
       result.code = WEXITSTATUS(status);
-      result.detail = fmt::format("{} ended with exit code {}", name, WEXITSTATUS(status));
+      result.detail = fmt::format("{} ended with exit code {}; what it wrote to stderr is in the log", name,
+                                  WEXITSTATUS(status));
     }
     return result;
   }
