@@ -33,6 +33,7 @@ using Clock = std::chrono::steady_clock;
 // only a process the kernel itself cannot end (uninterruptible sleep) is left by then.
 constexpr int kill_rounds_max = 50;
 constexpr std::chrono::milliseconds kill_round_pause{20};
+constexpr std::chrono::milliseconds look_again_after{100};
 
 std::chrono::microseconds to_microseconds(const timeval& time) {
   return std::chrono::seconds(time.tv_sec) + std::chrono::microseconds(time.tv_usec);
@@ -50,8 +51,8 @@ class Spawner {
     for (bool connected = true; connected;) {
       const short wanted = unsent_.empty() ? POLLIN : POLLIN | POLLOUT;
       pollfd ready[] = {{worker_.get(), wanted, 0}, {children_ended_.get(), POLLIN, 0}};
-      poll(ready, std::size(ready), ending_.empty() ? -1 : static_cast<int>(kill_round_pause.count()));
-      if (ready[1].revents != 0) reap();
+      poll(ready, std::size(ready), static_cast<int>(patience().count()));
+      reap();
       if ((ready[0].revents & POLLOUT) != 0) send_unsent();
       if ((ready[0].revents & ~POLLOUT) != 0) connected = serve_worker();
       settle();
@@ -78,6 +79,13 @@ class Spawner {
     Clock::time_point next_round{};
     ProgramEnded report;
   };
+
+  // Whoever ended is looked for at every turn, and turns come also without a signal while programs run: no
+  // end may hang on one notification.
+  std::chrono::milliseconds patience() const {
+    if (!ending_.empty()) return kill_round_pause;
+    return runs_.empty() ? std::chrono::milliseconds(-1) : look_again_after;
+  }
 
   // False when the worker is gone.
   bool serve_worker() {
@@ -116,7 +124,7 @@ class Spawner {
     run.pid = *pid;
     run.report = report;
     runs_.emplace(start.id, run);
-    run_of_program_.emplace(*pid, start.id);
+    run_of_program_.insert_or_assign(*pid, start.id);
   }
 
   void reap() {
@@ -139,7 +147,10 @@ class Spawner {
       run_of_orphan_.erase(orphan);
     }
     const auto found = runs_.find(id);
-    if (found == runs_.end()) return;
+    if (found == runs_.end()) {  // its run was given up; the number may come again
+      if (program != run_of_program_.end()) run_of_program_.erase(program);
+      return;
+    }
     Run& run = found->second;
     run.report.cpu += to_microseconds(used.ru_utime) + to_microseconds(used.ru_stime);
     run.report.memory_bytes_peak =
