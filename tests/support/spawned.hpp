@@ -6,6 +6,7 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <ios>
 #include <string>
 #include <thread>
 
@@ -23,11 +24,20 @@ inline std::string shell(const std::string& path, const std::string& script,
   return spawn_route(path, "\"sh\", \"-c\", '''" + script + "'''", more);
 }
 
+// Empty when the process goes away meanwhile.
+inline std::string command_line(const std::filesystem::path& process) {
+  try {
+    return read_file(process / "cmdline");
+  } catch (const std::ios_base::failure&) {
+    return {};
+  }
+}
+
 // Processes that were started with `mark` among their arguments.
 inline int processes_with(const std::string& mark) {
   int count = 0;
   for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
-    const std::string line = read_file(entry.path() / "cmdline");
+    const std::string line = command_line(entry.path());
     if (line.find(mark) != std::string::npos && line.find("sleep") != std::string::npos) ++count;
   }
   return count;
@@ -42,7 +52,7 @@ inline bool all_gone(const std::string& mark) {
 inline pid_t child_named(pid_t parent, const std::string& argument) {
   std::ifstream list("/proc/" + std::to_string(parent) + "/task/" + std::to_string(parent) + "/children");
   for (pid_t pid = 0; list >> pid;) {
-    const std::string line = read_file("/proc/" + std::to_string(pid) + "/cmdline");
+    const std::string line = command_line("/proc/" + std::to_string(pid));
     if (line.find(argument) != std::string::npos) return pid;
   }
   return -1;
