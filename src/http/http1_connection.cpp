@@ -25,8 +25,10 @@ Task<> Http1Connection::run(std::unique_ptr<Http1Connection> connection) {
   } catch (...) {  // out of memory: this connection's end, not the worker's
   }
   connection->watch_.stop();
+  co_await connection->stream_.send_waiting();
   connection->stream_.close();
   co_await connection->watch_.quiet();
+  co_await connection->stream_.quiet();
   connection->owner_.ended(*connection);
 }
 

@@ -62,6 +62,10 @@ std::optional<Result> Http1Response::try_send(const ResponseHead& head, std::str
   body_bytes_ = body.size();
   const std::size_t size = shared_.head.size() + body.size();
   if (body.size() <= copied_body_bytes_max) shared_.head.append(body);
+  if (shared_.head.size() == size && keeps_connection_once_sent() && stream_.send_at_turn_end(shared_.head)) {
+    state_ = State::complete;
+    return Result{};
+  }
   const std::ptrdiff_t taken = stream_.try_write(whole(head, body));
   if (taken < 0) {
     state_ = State::failed;

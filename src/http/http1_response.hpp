@@ -32,7 +32,8 @@ class Http1Response final : public ResponseWriter {
   int status() const override { return status_; }
   std::uint64_t body_bytes() const override { return body_bytes_; }
 
-  // The response is complete and the client was told that the connection stays.
+  // The response is complete, to be sent at the end of the turn at the latest, and the client was told that
+  // the connection stays.
   bool keeps_connection() const { return state_ == State::complete && persistence_ != Persistence::close; }
   bool complete() const { return state_ == State::complete; }
 
@@ -40,6 +41,8 @@ class Http1Response final : public ResponseWriter {
   enum class State : std::uint8_t { nothing, sending, streaming, complete, failed };
 
   bool bodiless(int status) const;
+  // A connection that ends is not kept open for the end of the turn.
+  bool keeps_connection_once_sent() const { return persistence_ != Persistence::close; }
   void write_head(const ResponseHead& head, const BodyFraming& framing);
   std::span<iovec> whole(const ResponseHead& head, std::string_view body);
   Task<Result> put(std::span<iovec> pieces);

@@ -7,7 +7,7 @@
 namespace tollgate::http {
 
 Http1Stream::Http1Stream(ServerShared& shared, EventLoop& loop, UniqueFd connected)
-    : fd_(connected.release()), socket_(loop), shared_(shared) {}
+    : fd_(connected.release()), socket_(loop), shared_(shared), sent_(loop.get_executor()) {}
 
 TcpSocket& Http1Stream::socket() {
   if (fd_ >= 0 && !socket_.is_open()) {
@@ -73,6 +73,10 @@ void Http1Stream::close() {
   }
 }
 
+Task<> Http1Stream::quiet() {
+  while (write_under_way_) co_await asio::post(socket_.get_executor(), use_task);
+}
+
 Task<expected<std::size_t, const Reason*>> Http1Stream::read_some(std::span<char> space, Phase phase) {
   begin_wait(phase);
   const asio::mutable_buffer buffer(space.data(), space.size());
@@ -83,7 +87,58 @@ Task<expected<std::size_t, const Reason*>> Http1Stream::read_some(std::span<char
   co_return unexpected(reading_.expired != Phase::none ? &reasons::request_timeout : &reasons::client_gone);
 }
 
+bool Http1Stream::send_at_turn_end(std::string& message) {
+  if (waiting_.empty()) {
+    waiting_.swap(message);
+  } else {
+    if (waiting_.size() + message.size() > waiting_bytes_max) return false;
+    waiting_.append(message);
+  }
+  if (!write_under_way_) shared_.turn_end.add(*this);
+  return true;
+}
+
+void Http1Stream::send_waiting_now() {
+  if (waiting_.empty() || write_under_way_) return;
+  const ssize_t taken = ::send(fd_, waiting_.data(), waiting_.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+  if (taken == static_cast<ssize_t>(waiting_.size())) {
+    waiting_.clear();
+    if (waiting_.capacity() > waiting_bytes_kept) std::string().swap(waiting_);
+  } else if (taken < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) {
+    waiting_.clear();
+    client_gone_ = true;
+  } else {
+    if (taken > 0) waiting_.erase(0, static_cast<std::size_t>(taken));
+    send_waiting_later();
+  }
+}
+
+void Http1Stream::send_waiting_later() {
+  write_under_way_ = true;
+  writing_.begin(Phase::write);
+  socket().async_write_some(asio::const_buffer(waiting_.data(), waiting_.size()),
+                            [this](const error_code& error, std::size_t size) {
+                              write_under_way_ = false;
+                              writing_.end();
+                              client_gone_ = client_gone_ || error;
+                              waiting_.erase(0, client_gone_ ? waiting_.size() : size);
+                              if (!waiting_.empty()) return send_waiting_later();
+                              if (client_gone_) interrupt();
+                              sent_.notify_later();
+                            });
+}
+
+Task<> Http1Stream::send_waiting() {
+  send_waiting_now();
+  while (!waiting_.empty()) {
+    if (!sent_.take()) co_await sent_.wait();
+  }
+}
+
 std::ptrdiff_t Http1Stream::try_write(std::span<iovec> pieces) {
+  send_waiting_now();
+  if (client_gone_) return -1;
+  if (!waiting_.empty()) return 0;
   constexpr int flags = MSG_NOSIGNAL | MSG_DONTWAIT;
   ssize_t taken = 0;
   if (pieces.size() == 1) {
@@ -100,6 +155,11 @@ std::ptrdiff_t Http1Stream::try_write(std::span<iovec> pieces) {
 
 Task<expected<void, const Reason*>> Http1Stream::write_rest(std::span<iovec> pieces, std::size_t taken) {
   std::array<asio::const_buffer, iovec_max> buffers;
+  co_await send_waiting();
+  if (client_gone_) {
+    const bool late = writing_.expired != Phase::none;
+    co_return unexpected(late ? &reasons::write_timeout : &reasons::client_gone);
+  }
   for (;;) {
     std::size_t count = 0;
     for (iovec& piece : pieces) {

@@ -10,7 +10,9 @@
 #include "base/async.hpp"
 #include "base/expected.hpp"
 #include "base/timer_wheel.hpp"
+#include "base/turn_end.hpp"
 #include "base/unique_fd.hpp"
+#include "base/wakeup.hpp"
 #include "http/input_buffer.hpp"
 #include "http/reason.hpp"
 #include "http/server_shared.hpp"
@@ -19,7 +21,7 @@ namespace tollgate::http {
 
 inline constexpr std::size_t iovec_max = 4;
 
-class Http1Stream {
+class Http1Stream final : private TurnEnd::Item {
  public:
   Http1Stream(ServerShared& shared, EventLoop& loop, UniqueFd connected);
   ~Http1Stream() { close(); }
@@ -46,6 +48,13 @@ class Http1Stream {
   // Errors: request_timeout, client_gone.
   Task<expected<std::size_t, const Reason*>> read_some(std::span<char> space, Phase phase);
 
+  // A small message, to be sent at the end of the loop's turn: its bytes are swapped or copied out of
+  // `message`. False: too much waits already, nothing was taken. All writes below come after it.
+  [[nodiscard]] bool send_at_turn_end(std::string& message);
+
+  // What waits to be sent leaves now; completes when the kernel has it, or the client is gone.
+  Task<> send_waiting();
+
   // One gathered write that does not wait: bytes taken, or -1 when the client is gone.
   std::ptrdiff_t try_write(std::span<iovec> pieces);
 
@@ -64,6 +73,9 @@ class Http1Stream {
   // Closing will reset the connection instead of ending it.
   void reset_on_close();
   void close();
+
+  // Completes when no operation is under way that would still touch this object. After close().
+  Task<> quiet();
 
  private:
   // Reading and writing wait apart: a body may be read while an answer is written. The deadline stays armed
@@ -84,12 +96,21 @@ class Http1Stream {
     Phase expired = Phase::none;
   };
 
+  void at_turn_end() override { send_waiting_now(); }
+  void send_waiting_now();
+  void send_waiting_later();
+
   int fd_;  // owned by socket_ once that is open
   TcpSocket socket_;
   ServerShared& shared_;
   InputBuffer input_;
   Wait reading_{*this};
   Wait writing_{*this};
+
+  std::string waiting_;           // to be sent at the end of the turn, or by the write under way
+  bool write_under_way_ = false;  // of waiting_
+  bool client_gone_ = false;      // waiting_ could not be sent
+  Wakeup sent_;                   // waiting_ has gone, one way or the other
 };
 
 }  // namespace tollgate::http

@@ -60,6 +60,11 @@ inline constexpr std::size_t spare_body_buffers_max = 16;
 // two.
 inline constexpr std::size_t copied_body_bytes_max = 2u << 10;
 
+// Answers that wait for the end of the loop's turn: what a pipelining client may have gathered, and the
+// buffer that a connection keeps for the next one.
+inline constexpr std::size_t waiting_bytes_max = 16u << 10;
+inline constexpr std::size_t waiting_bytes_kept = 1u << 10;
+
 inline constexpr std::size_t request_id_bytes_max = 64;
 
 }  // namespace tollgate::http

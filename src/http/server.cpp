@@ -8,7 +8,7 @@
 namespace tollgate::http {
 
 Server::Server(EventLoop& loop, TimerWheel& wheel, Handler& handler, const ServerLimits& limits)
-    : loop_(loop), shared_(wheel, handler, limits), drained_(loop) {
+    : loop_(loop), shared_(loop, wheel, handler, limits), drained_(loop) {
   drained_.expires_at(SteadyTime::max());
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/timer_wheel.hpp"
+#include "base/turn_end.hpp"
 #include "http/exchange.hpp"
 #include "http/limits.hpp"
 #include "http/request_id.hpp"
@@ -35,9 +36,14 @@ struct ServerCounters {
 using BodyBuffer = std::unique_ptr<std::array<char, body_piece_bytes>>;
 
 struct ServerShared {
-  ServerShared(TimerWheel& timer_wheel, Handler& request_handler, const ServerLimits& server_limits)
-      : wheel(timer_wheel), handler(request_handler), limits(server_limits) {}
+  ServerShared(EventLoop& loop, TimerWheel& timer_wheel, Handler& request_handler,
+               const ServerLimits& server_limits)
+      : turn_end(asio::use_service<TurnEnd>(loop)),
+        wheel(timer_wheel),
+        handler(request_handler),
+        limits(server_limits) {}
 
+  TurnEnd& turn_end;
   TimerWheel& wheel;
   Handler& handler;
   ServerLimits limits;

@@ -1,7 +1,7 @@
 #include "gateway/guests/guest_handler.hpp"
 
-#include "gateway/routing/loaded_table.hpp"
 #include "gateway/reasons.hpp"
+#include "gateway/routing/loaded_table.hpp"
 
 namespace tollgate::gateway {
 namespace {
@@ -30,6 +30,9 @@ const http::Reason* reason_of(const sandbox::Outcome& outcome, const http::Cance
   }
   return &http::reasons::internal;
 }
+
+// What other clients' answers may wait for, behind one guest after another in a turn of the loop.
+constexpr std::chrono::microseconds brief_run_max{50};
 
 sandbox::Limits limits_of(const Limits& limits) {
   return {.memory_bytes_max = limits.memory_bytes,
@@ -94,6 +97,7 @@ bool GuestInvocation::begin(std::string_view body, std::span<const std::string_v
                              .environment = environment,
                              .directories = handler_.directories_,
                              .limits = handler_.limits_};
+  if (!handler_.brief_) handler_.services_.guests->scheduler.before_long_slice();
   active_.emplace(handler_.services_.observer, handler_.slot_);
   run_ = handler_.program_->start(input, output_);
   guest_.emplace(handler_.services_.guests->scheduler, *run_, handler_.slot_, context_.exchange.cancellation);
@@ -111,12 +115,14 @@ bool GuestInvocation::settle() {
   sandbox::Outcome outcome = run_->take_outcome();
   run_.reset();
   active_.reset();
-  if (in_first_slice_)
-    handler_.services_.guests->scheduler.charge(outcome.costs.instantiate + outcome.costs.run);
+  const std::chrono::nanoseconds took = outcome.costs.instantiate + outcome.costs.run;
+  handler_.brief_ = took <= brief_run_max;
+  if (in_first_slice_) handler_.services_.guests->scheduler.charge(took);
   context_.guest = outcome.costs;
   context_.reason = reason_of(outcome, context_.exchange.cancellation);
   if (context_.reason != nullptr) context_.detail = std::move(outcome.detail);
-  if (context_.reason == &reasons::exit_code) context_.detail = "exit code " + std::to_string(outcome.exit_code);
+  if (context_.reason == &reasons::exit_code)
+    context_.detail = "exit code " + std::to_string(outcome.exit_code);
   return context_.reason == nullptr;
 }
 

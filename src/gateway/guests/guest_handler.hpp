@@ -10,8 +10,8 @@
 
 #include "base/expected.hpp"
 #include "gateway/abi/cgi_request.hpp"
-#include "gateway/guests/admission.hpp"
 #include "gateway/backend.hpp"
+#include "gateway/guests/admission.hpp"
 #include "gateway/guests/guest_services.hpp"
 #include "gateway/worker_services.hpp"
 #include "sandbox/program.hpp"
@@ -50,6 +50,7 @@ class GuestHandler {
   abi::RouteEnvironment environment_;
   sandbox::Limits limits_;
   Admission admission_;
+  bool brief_ = false;  // its last run was
 };
 
 // One run, from a fresh sandbox to its outcome. Lives in the frame of the coroutine that serves the request;

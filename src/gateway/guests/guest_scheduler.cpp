@@ -46,6 +46,7 @@ class GuestScheduler::Rotation {
 
 GuestScheduler::GuestScheduler(Executor executor, WorkerMark& mark)
     : executor_(executor),
+      turn_end_(asio::use_service<TurnEnd>(executor.context())),
       mark_(mark),
       timer_(executor),
       fresh_(std::make_unique<Rotation>()),
@@ -161,6 +162,7 @@ void GuestScheduler::turn() {
 // its waiter has been told.
 void GuestScheduler::run_fresh() {
   if (fresh_->empty()) return;
+  before_long_slice();
   const SteadyTime until = std::chrono::steady_clock::now() + slice_worth;
   while (!slice_used_) {
     Guest* guest = fresh_->pop();
@@ -174,6 +176,7 @@ void GuestScheduler::run_fresh() {
 void GuestScheduler::run_one_yielded() {
   Guest* guest = yielded_->pop();
   if (guest == nullptr) return;
+  before_long_slice();
   enter(*guest);
   if (guest->ended_) guest->ended_wakeup_.notify();
 }

@@ -24,6 +24,7 @@
 #include <utility>
 
 #include "base/async.hpp"
+#include "base/turn_end.hpp"
 #include "base/wakeup.hpp"
 #include "gateway/shared_memory.hpp"
 #include "http/exchange.hpp"
@@ -40,6 +41,10 @@ class GuestScheduler {
   ~GuestScheduler();  // after all guests
   GuestScheduler(const GuestScheduler&) = delete;
   GuestScheduler& operator=(const GuestScheduler&) = delete;
+
+  // A guest that may compute for long is about to be entered: answers that wait for the end of the turn go
+  // first.
+  void before_long_slice() { turn_end_.run(); }
 
   // Guest time spent by first slices that ended: the backend tells it, from what the run cost.
   void charge(std::chrono::nanoseconds spent);
@@ -70,6 +75,7 @@ class GuestScheduler {
   static constexpr std::chrono::nanoseconds slice_worth = std::chrono::milliseconds(1);
 
   Executor executor_;
+  TurnEnd& turn_end_;
   WorkerMark& mark_;
   SteadyTimer timer_;
   SteadyTime timer_at_ = SteadyTime::max();
