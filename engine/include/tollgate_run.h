@@ -17,29 +17,35 @@ extern "C" {
 enum { TOLLGATE_HOST_DONE = 0, TOLLGATE_HOST_END = 1, TOLLGATE_HOST_WAIT = 2 };
 
 /* One function guests may import from `wasi_snapshot_preview1`. `signature` is "iIi:i": i = i32, I = i64, after the
- * colon the result if any. `function` is given back to the call and must outlive the linker. */
+ * colon the result if any. `function` is given back to the call and must outlive the linkers. */
 typedef struct tollgate_import {
   const char *name;
   size_t name_length;
   const char *signature;
   size_t signature_length;
   const void *function;
-  bool may_wait; /* may answer TOLLGATE_HOST_WAIT; costs a heap allocation a call */
+  uint32_t waits; /* one of tollgate_waits: whether it may answer TOLLGATE_HOST_WAIT, which costs each call a little */
 } tollgate_import;
+
+enum tollgate_waits {
+  TOLLGATE_WAITS_NEVER = 0,
+  TOLLGATE_WAITS_FOR_STREAMS = 1, /* only in runs without streams_at_hand */
+  TOLLGATE_WAITS_ALWAYS = 2,
+};
 
 /* Calls `function` for the guest of `host`. `slots` holds the arguments and takes the result, as in the engine's
  * unchecked calls. After TOLLGATE_HOST_WAIT it is called again, with the same arguments, when the run is resumed. */
 typedef uint8_t (*tollgate_host_call)(void *host, const void *function, wasmtime_val_raw_t *slots);
 
-typedef struct tollgate_linker tollgate_linker;
-tollgate_linker *tollgate_linker_new(const wasm_engine_t *engine, const tollgate_import *functions, size_t count,
+typedef struct tollgate_linkers tollgate_linkers;
+tollgate_linkers *tollgate_linkers_new(const wasm_engine_t *engine, const tollgate_import *functions, size_t count,
                          tollgate_host_call call, wasmtime_error_t **error);
-void tollgate_linker_delete(tollgate_linker *linker);
+void tollgate_linkers_delete(tollgate_linkers *linkers);
 
 /* A loaded module with its imports resolved. */
 typedef struct tollgate_program tollgate_program;
 /* Takes no ownership of the module, which tollgate_engine_compile has made: its start function is the whole guest. */
-tollgate_program *tollgate_program_new(const tollgate_linker *linker, const wasmtime_module_t *module, wasmtime_error_t **error);
+tollgate_program *tollgate_program_new(const tollgate_linkers *linkers, const wasmtime_module_t *module, wasmtime_error_t **error);
 void tollgate_program_delete(tollgate_program *program);
 
 /* What one run shares with the engine. Must not move or die before tollgate_run_delete. */
@@ -48,6 +54,7 @@ typedef struct tollgate_run_context {
   uint64_t memory_bytes_max;
   uint64_t table_elements_max;
   bool growth_refused; /* written by the engine: a growth beyond these limits, or the module's own, was asked for */
+  bool streams_at_hand; /* functions that wait for streams only will not, in this run */
 } tollgate_run_context;
 
 typedef struct tollgate_run {

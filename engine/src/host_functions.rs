@@ -27,8 +27,11 @@ pub struct tollgate_import {
     signature: *const u8,
     signature_length: usize,
     function: *const c_void,
-    may_wait: bool,
+    waits: u32,
 }
+
+const WAITS_FOR_STREAMS: u32 = 1;
+const WAITS_ALWAYS: u32 = 2;
 
 pub type tollgate_host_call =
     unsafe extern "C" fn(host: *mut c_void, function: *const c_void, slots: *mut ValRaw) -> u8;
@@ -202,7 +205,12 @@ fn define(
     Ok(())
 }
 
-pub struct tollgate_linker(pub(crate) Linker<Data>);
+/// A function that may wait costs the engine's asynchronous call even if it does not. So there are two sets: one for
+/// runs whose streams may make fd_read and fd_write wait, and one for those whose streams are all there.
+pub struct tollgate_linkers {
+    pub(crate) waiting: Linker<Data>,
+    pub(crate) at_hand: Linker<Data>,
+}
 
 pub(crate) fn give<T>(made: Result<T>, error: &mut *mut wasmtime_error_t) -> *mut T {
     match made {
@@ -217,26 +225,29 @@ pub(crate) fn give<T>(made: Result<T>, error: &mut *mut wasmtime_error_t) -> *mu
 /// # Safety
 /// See tollgate_run.h.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn tollgate_linker_new(
+pub unsafe extern "C" fn tollgate_linkers_new(
     engine: &wasm_engine_t,
     functions: *const tollgate_import,
     count: usize,
     call: tollgate_host_call,
     error: &mut *mut wasmtime_error_t,
-) -> *mut tollgate_linker {
+) -> *mut tollgate_linkers {
     let make = || {
-        let mut linker = Linker::new(engine_of(engine));
+        let engine = engine_of(engine);
+        let mut made = tollgate_linkers { waiting: Linker::new(engine), at_hand: Linker::new(engine) };
         // SAFETY: the caller gives `count` functions whose names and signatures have the lengths told.
         for f in unsafe { std::slice::from_raw_parts(functions, count) } {
             let name = std::str::from_utf8(unsafe { std::slice::from_raw_parts(f.name, f.name_length) })?;
             let signature =
                 std::str::from_utf8(unsafe { std::slice::from_raw_parts(f.signature, f.signature_length) })?;
-            define(&mut linker, name, signature, f.may_wait, HostFunction { call, function: f.function })?;
+            let function = HostFunction { call, function: f.function };
+            define(&mut made.waiting, name, signature, f.waits >= WAITS_FOR_STREAMS, function)?;
+            define(&mut made.at_hand, name, signature, f.waits >= WAITS_ALWAYS, function)?;
         }
-        Ok(tollgate_linker(linker))
+        Ok(made)
     };
     give(make(), error)
 }
 
 #[unsafe(no_mangle)]
-pub extern "C" fn tollgate_linker_delete(_linker: Option<Box<tollgate_linker>>) {}
+pub extern "C" fn tollgate_linkers_delete(_linkers: Option<Box<tollgate_linkers>>) {}

@@ -15,7 +15,7 @@ use wasmtime_c_api::wasmtime::{
 use wasmtime_c_api::{wasmtime_error_t, wasmtime_module_t};
 
 use crate::config::into_c_error;
-use crate::host_functions::{Ended, give, tollgate_linker};
+use crate::host_functions::{Ended, give, tollgate_linkers};
 
 #[repr(C)]
 pub struct tollgate_run_context {
@@ -23,6 +23,7 @@ pub struct tollgate_run_context {
     memory_bytes_max: u64,
     table_elements_max: u64,
     growth_refused: bool,
+    streams_at_hand: bool,
 }
 
 /// The Store's data: where the run's context lies. Pinned by the caller until the Store is gone.
@@ -74,19 +75,30 @@ impl ResourceLimiter for Data {
 
 // ------------------------------------------------------------------------------------------------------ programs
 
-pub struct tollgate_program(InstancePre<Data>);
+/// The same module with its imports resolved twice: see tollgate_linkers.
+pub struct tollgate_program {
+    waiting: InstancePre<Data>,
+    at_hand: InstancePre<Data>,
+}
+
+fn make_program(linkers: &tollgate_linkers, module: &Module) -> Result<tollgate_program> {
+    Ok(tollgate_program {
+        waiting: linkers.waiting.instantiate_pre(module)?,
+        at_hand: linkers.at_hand.instantiate_pre(module)?,
+    })
+}
 
 /// # Safety
 /// See tollgate_run.h.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn tollgate_program_new(
-    linker: &tollgate_linker,
+    linkers: &tollgate_linkers,
     module: &wasmtime_module_t,
     error: &mut *mut wasmtime_error_t,
 ) -> *mut tollgate_program {
     // SAFETY: wasmtime_module_t has one field of this type.
     let module: &Module = unsafe { &*(module as *const wasmtime_module_t).cast() };
-    give(linker.0.instantiate_pre(module).map(tollgate_program), error)
+    give(make_program(linkers, module), error)
 }
 
 #[unsafe(no_mangle)]
@@ -113,15 +125,17 @@ const ENDED: c_int = 2;
 const TRAPPED: c_int = 3;
 const FAILED: c_int = 4;
 
-/// A slice ends at the tick after the one it began in; the rest of the deadline's meaning is the host's.
+/// A slice ends at the tick after the one it began in, but the first sees one tick more: few guests need a second, and
+/// those that a tick happens to meet should not.
+const FIRST_SLICE_TICKS: u64 = 2;
 const SLICE_TICKS: u64 = 1;
 
-async fn activate(program: &'static tollgate_program, data: Data) -> (Store<Data>, Result<()>) {
-    let mut store = Store::new(program.0.module().engine(), data);
+async fn activate(program: &'static InstancePre<Data>, data: Data) -> (Store<Data>, Result<()>) {
+    let mut store = Store::new(program.module().engine(), data);
     store.limiter(|data| data);
     store.epoch_deadline_callback(|_| Ok(UpdateDeadline::Yield(SLICE_TICKS)));
-    store.set_epoch_deadline(SLICE_TICKS);
-    let result = program.0.instantiate_async(&mut store).await;
+    store.set_epoch_deadline(FIRST_SLICE_TICKS);
+    let result = program.instantiate_async(&mut store).await;
     (store, result.map(|_instance| ()))
 }
 
@@ -151,7 +165,9 @@ pub unsafe extern "C" fn tollgate_run_begin(
 ) -> c_int {
     // SAFETY: the program outlives the run.
     let program: &'static tollgate_program = unsafe { &*program };
-    let activation: Activation = Box::pin(activate(program, Data(context)));
+    // SAFETY: the caller gives a context that lives.
+    let pre = if unsafe { (*context).streams_at_hand } { &program.at_hand } else { &program.waiting };
+    let activation: Activation = Box::pin(activate(pre, Data(context)));
     poll(run.0.write(Stage::Running(activation)), error)
 }
 

@@ -65,7 +65,8 @@ struct HostFunction {
   std::string_view name;
   std::string_view signature;  // "iIi:i": i = i32, I = i64; after the colon the result, if any
   HostCall (*call)(Preview1& state, GuestMemory memory, HostValue* slots) noexcept;
-  enum class Suspension : std::uint8_t { never, possible } suspension = Suspension::never;
+  // When it may answer `wait`; by_streams: only if Input::streams says that Source or Sink may.
+  enum class Suspension : std::uint8_t { never, by_streams, possible } suspension = Suspension::never;
 };
 
 }  // namespace tollgate::sandbox

@@ -88,9 +88,13 @@ struct Directory {
   bool writable = false;
 };
 
+// Whether reading the Source may say `later` and writing to the Sink `full`. Where all is at hand, calls cost less.
+enum class Streams : std::uint8_t { may_wait, at_hand };
+
 // Everything a run is given. All views must outlive the Run.
 struct Input {
   Source* body = nullptr;
+  Streams streams = Streams::may_wait;
   std::span<const std::string_view> args;         // argv, program name first
   std::span<const std::string_view> environment;  // "NAME=value"
   std::span<const Directory> directories;

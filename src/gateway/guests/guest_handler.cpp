@@ -93,6 +93,7 @@ bool GuestInvocation::begin(std::string_view body, std::span<const std::string_v
                             std::span<const std::string_view> args) {
   body_ = sandbox::WholeBody(body);
   const sandbox::Input input{.body = &body_,
+                             .streams = sandbox::Streams::at_hand,
                              .args = args,
                              .environment = environment,
                              .directories = handler_.directories_,

@@ -55,6 +55,7 @@ GuestScheduler::GuestScheduler(Executor executor, WorkerMark& mark)
 GuestScheduler::~GuestScheduler() = default;
 
 void GuestScheduler::charge(std::chrono::nanoseconds spent) {
+  if (std::exchange(spent_in_, turn_end_.turn()) != turn_end_.turn()) spent_ = {};
   spent_ += spent;
   if (spent_ < slice_worth) return;
   slice_used_ = true;

@@ -82,9 +82,10 @@ class GuestScheduler {
   std::set<Wake> sleepers_;
   std::unique_ptr<Rotation> fresh_;    // want their first slice, or woke up
   std::unique_ptr<Rotation> yielded_;  // had one and want another
-  std::chrono::nanoseconds spent_{};   // by first slices, since the last turn
-  bool slice_used_ = false;            // in this turn
-  bool yielded_skipped_ = false;       // the last turn's slice went to a first one
+  std::chrono::nanoseconds spent_{};   // by first slices, in turn spent_in_
+  std::uint32_t spent_in_ = 0;
+  bool slice_used_ = false;       // in this turn
+  bool yielded_skipped_ = false;  // the last turn's slice went to a first one
   bool turn_posted_ = false;
 };
 

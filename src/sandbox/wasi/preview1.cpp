@@ -8,6 +8,7 @@ namespace tollgate::sandbox {
 namespace {
 
 constexpr auto possible = HostFunction::Suspension::possible;
+constexpr auto by_streams = HostFunction::Suspension::by_streams;
 
 // Signatures are the witx functions lowered to core types: a pointer or length is i32, a $timestamp, $filesize,
 // $filedelta, $dircookie or $rights i64; the result is the $errno.
@@ -32,13 +33,13 @@ constexpr HostFunction functions[] = {
     {"fd_prestat_dir_name", "iii:i", wasi::fd_prestat_dir_name},
     {"fd_prestat_get", "ii:i", wasi::fd_prestat_get},
     {"fd_pwrite", "iiiIi:i", wasi::fd_pwrite},
-    {"fd_read", "iiii:i", wasi::fd_read, possible},
+    {"fd_read", "iiii:i", wasi::fd_read, by_streams},
     {"fd_readdir", "iiiIi:i", wasi::fd_readdir},
     {"fd_renumber", "ii:i", wasi::fd_renumber},
     {"fd_seek", "iIii:i", wasi::fd_seek},
     {"fd_sync", "i:i", wasi::fd_sync},
     {"fd_tell", "ii:i", wasi::fd_tell},
-    {"fd_write", "iiii:i", wasi::fd_write, possible},
+    {"fd_write", "iiii:i", wasi::fd_write, by_streams},
     {"path_create_directory", "iii:i", wasi::path_create_directory},
     {"path_filestat_get", "iiiii:i", wasi::path_filestat_get},
     {"path_filestat_set_times", "iiiiIIi:i", wasi::path_filestat_set_times},

@@ -12,6 +12,10 @@
 
 namespace tollgate::sandbox {
 
+static_assert(TOLLGATE_WAITS_NEVER == static_cast<int>(HostFunction::Suspension::never));
+static_assert(TOLLGATE_WAITS_FOR_STREAMS == static_cast<int>(HostFunction::Suspension::by_streams));
+static_assert(TOLLGATE_WAITS_ALWAYS == static_cast<int>(HostFunction::Suspension::possible));
+
 namespace {
 std::vector<tollgate_import> imports() {
   std::vector<tollgate_import> made;
@@ -21,7 +25,7 @@ std::vector<tollgate_import> imports() {
                     .signature = function.signature.data(),
                     .signature_length = function.signature.size(),
                     .function = &function,
-                    .may_wait = function.suspension == HostFunction::Suspension::possible});
+                    .waits = static_cast<std::uint32_t>(function.suspension)});
   }
   return made;
 }
@@ -49,9 +53,9 @@ expected<std::unique_ptr<WasmtimeEngine>, std::string> WasmtimeEngine::create(Wa
   self->engine_.reset(tollgate_engine_new(TOLLGATE_ENGINE_HOT_SET, &configuration, &error));
   if (self->engine_ == nullptr) return unexpected(take_text(error));
   const std::vector<tollgate_import> functions = imports();
-  self->linker_.reset(tollgate_linker_new(self->engine_.get(), functions.data(), functions.size(),
-                                          WasmtimeRun::host_call, &error));
-  if (self->linker_ == nullptr) return unexpected(take_text(error));
+  self->linkers_.reset(tollgate_linkers_new(self->engine_.get(), functions.data(), functions.size(),
+                                            WasmtimeRun::host_call, &error));
+  if (self->linkers_ == nullptr) return unexpected(take_text(error));
 
   if (!install_fault_handler()) return unexpected("fault handler: " + std::string(std::strerror(errno)));
   auto ticker = EpochTicker::create(
@@ -84,7 +88,7 @@ expected<std::shared_ptr<Program>, std::string> WasmtimeEngine::load_module(wasm
     mapped = std::move(*made);
   }
   wasmtime_error_t* error = nullptr;
-  tollgate_program* raw = tollgate_program_new(linker_.get(), module, &error);
+  tollgate_program* raw = tollgate_program_new(linkers_.get(), module, &error);
   if (raw == nullptr) return unexpected(take_text(error));
   return std::make_shared<WasmtimeProgram>(*this, raw, std::move(manifest), std::move(mapped));
 }

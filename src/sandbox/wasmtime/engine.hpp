@@ -70,7 +70,7 @@ class WasmtimeEngine final : public Engine {
   StackPool stacks_;
   SignalStack signal_stack_;
   std::unique_ptr<wasm_engine_t, Deleter<wasm_engine_delete>> engine_;
-  std::unique_ptr<tollgate_linker, Deleter<tollgate_linker_delete>> linker_;
+  std::unique_ptr<tollgate_linkers, Deleter<tollgate_linkers_delete>> linkers_;
   std::unique_ptr<EpochTicker> ticker_;
   WasmtimeRun* instantiating_ = nullptr;
 };

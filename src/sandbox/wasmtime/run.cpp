@@ -30,7 +30,8 @@ WasmtimeRun::WasmtimeRun(WasmtimeProgram& program, const Input& input, Sink& sin
       context_{.host = this,
                .memory_bytes_max = input.limits.memory_bytes_max,
                .table_elements_max = table_elements_max,
-               .growth_refused = false},
+               .growth_refused = false,
+               .streams_at_hand = input.streams == Streams::at_hand},
       cpu_max_(input.limits.cpu_max) {}
 
 WasmtimeRun::~WasmtimeRun() {
