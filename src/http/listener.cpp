@@ -52,6 +52,9 @@ void Listener::start() {
 
 void Listener::stop() {
   stopped_ = true;
+  // What the kernel has queued came in time, and is reset if nobody else accepts on this socket.
+  while (socket_.is_open() && accept_some() == Turn::unfinished) {
+  }
   error_code ignored;
   socket_.close(ignored);
   pause_.cancel();

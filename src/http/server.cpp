@@ -77,8 +77,14 @@ void Server::drain() {
   }
   shared_.draining = true;
   for (const auto& listener : listeners_) listener->stop();
-  for (Http1Connection& connection : idle_) connection.close_idle();
+  shared_.wheel.arm_after(drain_grace_, shared_.limits.drain_grace);
   if (shared_.counters.open == 0) drained_.cancel();
+}
+
+void Server::close_idle(void* self) {
+  auto& server = *static_cast<Server*>(self);
+  server.shared_.closes_idle = true;
+  for (Http1Connection& connection : server.idle_) connection.close_idle();
 }
 
 Task<> Server::drained() {

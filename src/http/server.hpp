@@ -35,8 +35,8 @@ class Server final : public ConnectionOwner {
   // Accepts on a descriptor that is bound and listening, IPv4 or IPv6. False if it is not a listening socket.
   bool listen(UniqueFd listening);
 
-  // Stops accepting, closes idle connections, answers what has begun with `Connection: close`. A second call
-  // cuts every connection at once.
+  // Stops accepting, answers what has begun or comes now with `Connection: close`, and closes connections that are
+  // idle after ServerLimits::drain_grace. A second call cuts every connection at once.
   void drain();
 
   // Completes when the server drains and its last connection has ended. One waiter.
@@ -59,6 +59,7 @@ class Server final : public ConnectionOwner {
   void busy(Http1Connection& connection) override { connection.IdleHook::unlink(); }
   void ended(Http1Connection& connection) override;
   bool make_room();
+  static void close_idle(void* self);
   void refuse_at_cap(int fd);
 
   EventLoop& loop_;
@@ -67,6 +68,7 @@ class Server final : public ConnectionOwner {
   All open_;
   Idle idle_;  // longest idle first
   SteadyTimer drained_;
+  TimerWheel::Deadline drain_grace_{&close_idle, this};
   Listener* waiting_for_close_ = nullptr;
 };
 

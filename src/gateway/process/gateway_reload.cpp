@@ -106,8 +106,9 @@ Task<GatewaySupervisor::Result> GatewaySupervisor::replace_workers(Table table) 
   crew->keep(keepers_);
   std::swap(crew_, crew);
   listeners_ = std::move(*listeners);
-  co_await crew->retire(config.drain);
+  // First here, so that the worker that accepts the last connection of a listener is the one that closes it.
   listeners_->shrink(config.workers);
+  co_await crew->retire(config.drain);
   co_return Result{};
 }
 

@@ -130,11 +130,10 @@ Task<> GatewaySupervisor::watch_upstreams() {
   }
 }
 
-// Stops accepting by closing our own sockets once the workers have been told: each accepts what is queued before it
-// closes its own.
+// Closes our own sockets first: each worker accepts what is queued before it closes its own, and then nobody listens.
 Task<> GatewaySupervisor::drain() {
-  co_await crew_->retire(context_.current->config.drain);
   listeners_.reset();
+  co_await crew_->retire(context_.current->config.drain);
   if (kill_port_) kill_port_->close();
   co_await keepers_.wait();
   context_.log.info("drained");
