@@ -26,14 +26,15 @@ using Executor = EventLoop::executor_type;
 template <class T = void>
 using Task = asio::awaitable<T, Executor>;
 
-// co_await op(..., use_task) throws on failure; use_task_tuple gives [error, ...] and is for the request path.
+// co_await op(..., use_task) throws on failure; use_task_tuple gives [error, ...] and is for the request
+// path.
 inline constexpr asio::use_awaitable_t<Executor> use_task;
 inline constexpr asio::as_tuple_t<asio::use_awaitable_t<Executor>> use_task_tuple;
 
 using TcpSocket = asio::basic_stream_socket<asio::ip::tcp, Executor>;
 using TcpAcceptor = asio::basic_socket_acceptor<asio::ip::tcp, Executor>;
-using SteadyTimer =
-    asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, Executor>;
+using SteadyTimer = asio::basic_waitable_timer<std::chrono::steady_clock,
+                                               asio::wait_traits<std::chrono::steady_clock>, Executor>;
 
 using SteadyTime = std::chrono::steady_clock::time_point;
 using SystemTime = std::chrono::system_clock::time_point;

@@ -1,10 +1,11 @@
 // The operational log: one plain line per event,
 //   2026-11-21T09:52:39.123Z warning worker[812]: exceeded its drain
-// so that lines of the access log, which are JSON and begin with '{', can be told apart where both share stderr.
+// so that lines of the access log, which are JSON and begin with '{', can be told apart where both share
+// stderr.
 //
-// A log never blocks its process: a line that the sink cannot take at once is dropped and counted. Each process
-// makes one Log and passes it by reference; lines are written whole, so several processes may share a sink.
-// Threads: write() may be called from any thread.
+// A log never blocks its process: a line that the sink cannot take at once is dropped and counted. Each
+// process makes one Log and passes it by reference; lines are written whole, so several processes may share a
+// sink. Threads: write() may be called from any thread.
 #pragma once
 
 #include <fmt/format.h>
@@ -22,7 +23,8 @@ class Log {
  public:
   enum class Level : std::uint8_t { info, warning, error };
 
-  // Longer lines are cut. PIPE_BUF: the kernel writes up to that many bytes to a pipe in one piece or not at all.
+  // Longer lines are cut. PIPE_BUF: the kernel writes up to that many bytes to a pipe in one piece or not at
+  // all.
   static constexpr std::size_t line_bytes_max = 4096;
 
   // `fd` is not owned and is written to as it is; see open_nonblocking_sink.
@@ -54,9 +56,9 @@ class Log {
   std::atomic<std::uint64_t> dropped_{0};
 };
 
-// The file behind `fd` (a pipe or a terminal) opened anew without blocking: setting O_NONBLOCK on `fd` itself would
-// change it for whoever else shares it. Empty when that cannot be done or is not needed (a regular file never
-// blocks); then use `fd` itself.
+// The file behind `fd` (a pipe or a terminal) opened anew without blocking: setting O_NONBLOCK on `fd` itself
+// would change it for whoever else shares it. Empty when that cannot be done or is not needed (a regular file
+// never blocks); then use `fd` itself.
 UniqueFd open_nonblocking_sink(int fd);
 
 }  // namespace tollgate

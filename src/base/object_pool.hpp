@@ -1,5 +1,5 @@
-// Storage for objects that come and go with each request: used again instead of freed, so that the request path
-// allocates nothing once it is warm.
+// Storage for objects that come and go with each request: used again instead of freed, so that the request
+// path allocates nothing once it is warm.
 //
 // Threads: one. The pool outlives its objects.
 #pragma once

@@ -33,17 +33,35 @@ class TurnEnd final : public asio::execution_context::service {
   explicit TurnEnd(asio::execution_context& loop)
       : service(loop), executor_(static_cast<EventLoop&>(loop).get_executor()) {}
 
+  // A handler that serves many in one go: their turn ends with it.
+  class Scope {
+   public:
+    explicit Scope(TurnEnd& turn_end) : turn_end_(turn_end) { turn_end_.in_scope_ = true; }
+    ~Scope() {
+      turn_end_.in_scope_ = false;
+      turn_end_.end();
+    }
+    Scope(const Scope&) = delete;
+    Scope& operator=(const Scope&) = delete;
+
+   private:
+    TurnEnd& turn_end_;
+  };
+
   // Once in this turn. So many items that one would wait for long are not gathered.
   void add(Item& item) {
     if (item.is_linked()) return;
     items_.push_back(item);
     if (++gathered_ >= items_max) return run();
-    if (std::exchange(posted_, true)) return;
+    if (in_scope_ || std::exchange(posted_, true)) return;
     asio::post(executor_, [this] {
       posted_ = false;
-      run();
+      end();
     });
   }
+
+  // Changes with each turn that something waited in, or that was a scope's.
+  std::uint32_t turn() const { return turn_; }
 
   void run() {
     gathered_ = 0;
@@ -57,12 +75,18 @@ class TurnEnd final : public asio::execution_context::service {
  private:
   static constexpr int items_max = 32;
 
+  void end() {
+    ++turn_;
+    run();
+  }
   void shutdown() override { items_.clear(); }
 
   Executor executor_;
   boost::intrusive::list<Item, boost::intrusive::constant_time_size<false>> items_;
+  std::uint32_t turn_ = 0;
   int gathered_ = 0;
   bool posted_ = false;
+  bool in_scope_ = false;
 };
 
 }  // namespace tollgate

@@ -37,10 +37,11 @@ Task<> Http1Connection::serve() {
     Next next = begin_head();
     while (next == Next::more) {
       stream_.input().make_space();
-      const std::span<char> space = stream_.input().space();
-      const asio::mutable_buffer buffer(space.data(), space.size());
-      const auto [error, size] = co_await stream_.socket().async_read_some(buffer, use_task_tuple);
-      next = on_head_bytes(error, size);
+      if (const auto received = stream_.receive(stream_.input().space())) {
+        next = on_head_bytes(received->error, received->bytes);
+      } else {
+        co_await stream_.readable();
+      }
     }
     if (next == Next::refused) {
       co_await refuse(*parser_.why().reason, parser_.why().what, parser_.refused_request_id());
@@ -84,7 +85,7 @@ Http1Connection::Next Http1Connection::begin_head() {
     input.shrink();
     answered_in_turn_ = 0;
     const bool first = !answered_any();  // often there when the connection is accepted
-    const bool was_last = !first && (closing_ || shared_.draining);
+    const bool was_last = !first && (closing_ || shared_.closes_idle);
     if (first || was_last) {
       const bool received = receive_now();
       if (was_last && !received) return Next::closed;

@@ -7,7 +7,11 @@
 namespace tollgate::http {
 
 Http1Stream::Http1Stream(ServerShared& shared, EventLoop& loop, UniqueFd connected)
-    : fd_(connected.release()), socket_(loop), shared_(shared), sent_(loop.get_executor()) {}
+    : fd_(connected.release()),
+      socket_(loop),
+      shared_(shared),
+      readable_wakeup_(loop.get_executor()),
+      sent_(loop.get_executor()) {}
 
 TcpSocket& Http1Stream::socket() {
   if (fd_ >= 0 && !socket_.is_open()) {
@@ -49,6 +53,9 @@ void Http1Stream::end_wait() {
 void Http1Stream::interrupt() {
   error_code ignored;
   if (socket_.is_open()) socket_.cancel(ignored);
+  if (!reader_waits_ || interrupted_) return;
+  interrupted_ = true;
+  readable_wakeup_.notify_later();
 }
 
 void Http1Stream::cut() {
@@ -65,6 +72,7 @@ void Http1Stream::close() {
   reading_.deadline.disarm();
   writing_.deadline.disarm();
   const int fd = std::exchange(fd_, -1);
+  if (std::exchange(watched_, false)) shared_.read_poll.forget(fd, *this);
   error_code ignored;
   if (socket_.is_open()) {
     socket_.close(ignored);
@@ -77,13 +85,45 @@ Task<> Http1Stream::quiet() {
   while (write_under_way_) co_await asio::post(socket_.get_executor(), use_task);
 }
 
+std::optional<Http1Stream::Received> Http1Stream::receive(std::span<char> space) {
+  reader_waits_ = false;
+  if (std::exchange(interrupted_, false)) return Received{asio::error::operation_aborted};
+  while (may_have_more_) {
+    const ssize_t size = ::recv(fd_, space.data(), space.size(), MSG_DONTWAIT);
+    if (size > 0) {
+      const auto bytes = static_cast<std::size_t>(size);
+      may_have_more_ = !watched_ || stream_ends_ || bytes == space.size();
+      return Received{{}, bytes};
+    }
+    if (size == 0) return Received{asio::error::eof};
+    if (errno == EINTR) continue;
+    if (errno != EAGAIN && errno != EWOULDBLOCK)
+      return Received{error_code(errno, boost::system::system_category())};
+    may_have_more_ = false;
+  }
+  if (!watched_) {
+    watched_ = shared_.read_poll.watch(fd_, *this);
+    if (!watched_) return Received{asio::error::no_descriptors};
+  }
+  return std::nullopt;
+}
+
+void Http1Stream::on_readable(ReadPoll::Seen seen) {
+  may_have_more_ = true;
+  stream_ends_ = stream_ends_ || seen == ReadPoll::Seen::end;
+  if (reader_waits_) readable_wakeup_.notify();
+}
+
 Task<expected<std::size_t, const Reason*>> Http1Stream::read_some(std::span<char> space, Phase phase) {
   begin_wait(phase);
-  const asio::mutable_buffer buffer(space.data(), space.size());
-  const auto [error, size] = co_await socket().async_read_some(buffer, use_task_tuple);
+  std::optional<Received> received = receive(space);
+  while (!received) {
+    co_await readable();
+    received = receive(space);
+  }
   end_wait();
-  if (!error) co_return size;
-  if (error == asio::error::eof) co_return std::size_t{0};
+  if (!received->error) co_return received->bytes;
+  if (received->error == asio::error::eof) co_return std::size_t{0};
   co_return unexpected(reading_.expired != Phase::none ? &reasons::request_timeout : &reasons::client_gone);
 }
 
@@ -181,15 +221,17 @@ Task<expected<void, const Reason*>> Http1Stream::write_rest(std::span<iovec> pie
 }
 
 Task<> Http1Stream::linger(std::size_t bytes_max) {
-  error_code error;
   ::shutdown(fd_, SHUT_WR);
   BodyBuffer away = shared_.take_body_buffer();
-  const asio::mutable_buffer buffer(away->data(), away->size());
   begin_wait(Phase::linger);
-  for (std::size_t read = 0; read < bytes_max && !error;) {
-    const auto [failed, size] = co_await socket().async_read_some(buffer, use_task_tuple);
-    error = failed;
-    read += size;
+  for (std::size_t read = 0; read < bytes_max;) {
+    const std::optional<Received> received = receive(*away);
+    if (!received) {
+      co_await readable();
+      continue;
+    }
+    if (received->error) break;
+    read += received->bytes;
   }
   end_wait();
   shared_.give_back(std::move(away));

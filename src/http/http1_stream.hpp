@@ -9,6 +9,7 @@
 
 #include "base/async.hpp"
 #include "base/expected.hpp"
+#include "base/read_poll.hpp"
 #include "base/timer_wheel.hpp"
 #include "base/turn_end.hpp"
 #include "base/unique_fd.hpp"
@@ -21,7 +22,7 @@ namespace tollgate::http {
 
 inline constexpr std::size_t iovec_max = 4;
 
-class Http1Stream final : private TurnEnd::Item {
+class Http1Stream final : private TurnEnd::Item, private ReadPoll::Reader {
  public:
   Http1Stream(ServerShared& shared, EventLoop& loop, UniqueFd connected);
   ~Http1Stream() { close(); }
@@ -31,8 +32,7 @@ class Http1Stream final : private TurnEnd::Item {
   // The connected, non-blocking descriptor, for what does not wait.
   int fd() const { return fd_; }
 
-  // For what waits. The first call registers the descriptor with the reactor, so that a connection whose only
-  // request is there when it is accepted costs neither that nor its undoing.
+  // For writes and waits that Asio makes. The first call registers the descriptor with its reactor.
   TcpSocket& socket();
   Executor executor() { return socket_.get_executor(); }
   InputBuffer& input() { return input_; }
@@ -43,6 +43,20 @@ class Http1Stream final : private TurnEnd::Item {
   void end_wait();
   Phase waiting_in() const { return reading_.phase; }
   Phase expired() const { return reading_.expired; }
+
+  // What is there, at most space.size() bytes; nullopt: nothing yet, co_await readable() and ask again.
+  // Errors: eof, operation_aborted after interrupt(), what the kernel says. The first time that there is
+  // nothing registers the descriptor with the read poll, so that a connection whose only request is there
+  // when it is accepted costs neither that nor its undoing.
+  struct Received {
+    error_code error;
+    std::size_t bytes = 0;
+  };
+  std::optional<Received> receive(std::span<char> space);
+  auto readable() {
+    reader_waits_ = true;
+    return readable_wakeup_.wait();
+  }
 
   // Reads what is there into `space`, waiting for it under `phase`'s deadline. 0 means the client has closed.
   // Errors: request_timeout, client_gone.
@@ -97,6 +111,7 @@ class Http1Stream final : private TurnEnd::Item {
   };
 
   void at_turn_end() override { send_waiting_now(); }
+  void on_readable(ReadPoll::Seen seen) override;
   void send_waiting_now();
   void send_waiting_later();
 
@@ -104,6 +119,13 @@ class Http1Stream final : private TurnEnd::Item {
   TcpSocket socket_;
   ServerShared& shared_;
   InputBuffer input_;
+  bool watched_ = false;       // by the read poll
+  bool may_have_more_ = true;  // what was not there at the last attempt, or was not told yet
+  bool stream_ends_ = false;   // no further event will tell of bytes
+  bool reader_waits_ = false;
+  bool interrupted_ = false;  // the reader, while it waited
+  Wakeup readable_wakeup_;
+
   Wait reading_{*this};
   Wait writing_{*this};
 

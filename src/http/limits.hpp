@@ -40,6 +40,10 @@ struct ServerLimits {
   std::size_t linger_bytes_max = 64u << 10;  // read away after a refusal
   std::uint32_t connections_max = 10'000;    // open at once; beyond it the longest idle one goes, else 503
 
+  // How long an idle connection stays open in a drain: a client that is about to use it gets its answer, and is told to
+  // close. At once it would lose what crosses the closing.
+  Duration drain_grace = std::chrono::milliseconds(200);
+
   // How many pipelined requests are answered before the other connections get a turn.
   std::uint32_t pipelined_turn_max = 16;
   std::uint32_t accept_turn_max = 64;  // connections accepted before the loop gets a turn

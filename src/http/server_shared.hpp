@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/read_poll.hpp"
 #include "base/timer_wheel.hpp"
 #include "base/turn_end.hpp"
 #include "http/exchange.hpp"
@@ -39,11 +40,13 @@ struct ServerShared {
   ServerShared(EventLoop& loop, TimerWheel& timer_wheel, Handler& request_handler,
                const ServerLimits& server_limits)
       : turn_end(asio::use_service<TurnEnd>(loop)),
+        read_poll(asio::use_service<ReadPoll>(loop)),
         wheel(timer_wheel),
         handler(request_handler),
         limits(server_limits) {}
 
   TurnEnd& turn_end;
+  ReadPoll& read_poll;
   TimerWheel& wheel;
   Handler& handler;
   ServerLimits limits;
@@ -51,7 +54,8 @@ struct ServerShared {
   DateLine date;
   RequestIds request_ids;
   std::string head;  // where heads are written before they go out; nobody keeps it over a wait
-  bool draining = false;
+  bool draining = false;     // answers say that the connection closes
+  bool closes_idle = false;  // and nobody waits for a next request any more
 
   Duration timeout(Phase phase) const;
   BodyBuffer take_body_buffer();

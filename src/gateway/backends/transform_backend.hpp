@@ -18,8 +18,8 @@ namespace tollgate::gateway {
 class BodyFilter {
  public:
   virtual ~BodyFilter() = default;
-  // Appends to `output` what becomes of `body`. False: it failed, and context.reason says why. Nothing of the run is
-  // left when it completes, so that a slow client does not hold a place.
+  // Appends to `output` what becomes of `body`. False: it failed, and context.reason says why. Nothing of the
+  // run is left when it completes, so that a slow client does not hold a place.
   virtual Task<bool> run(RequestContext& context, std::string_view body, std::string& output) = 0;
   virtual GuestBufferPool& buffers() const = 0;
 };

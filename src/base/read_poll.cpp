@@ -1,0 +1,53 @@
+#include "base/read_poll.hpp"
+
+namespace tollgate {
+
+ReadPoll::ReadPoll(asio::execution_context& loop)
+    : service(loop), loop_(static_cast<EventLoop&>(loop)), turn_end_(asio::use_service<TurnEnd>(loop_)) {}
+
+bool ReadPoll::open() {
+  const int fd = ::epoll_create1(EPOLL_CLOEXEC);
+  if (fd < 0) return false;
+  descriptor_.emplace(loop_, fd);
+  wait();
+  return true;
+}
+
+bool ReadPoll::watch(int fd, Reader& reader) {
+  if (!descriptor_ && !open()) return false;
+  epoll_event event{};
+  event.events = EPOLLIN | EPOLLRDHUP | EPOLLET;
+  event.data.ptr = &reader;
+  return ::epoll_ctl(descriptor_->native_handle(), EPOLL_CTL_ADD, fd, &event) == 0;
+}
+
+void ReadPoll::forget(int fd, Reader& reader) {
+  if (descriptor_) ::epoll_ctl(descriptor_->native_handle(), EPOLL_CTL_DEL, fd, nullptr);
+  for (int i = 0; i < batch_end_; ++i) {
+    if (batch_[i].data.ptr == &reader) batch_[i].data.ptr = nullptr;
+  }
+}
+
+void ReadPoll::wait() {
+  descriptor_->async_wait(Descriptor::wait_read, [this](const error_code& error) {
+    if (error) return;
+    dispatch();
+    wait();
+  });
+}
+
+// What does not fit into a batch comes with the next: the wait for it ends at once.
+void ReadPoll::dispatch() {
+  const TurnEnd::Scope turn(turn_end_);
+  const int ready = ::epoll_wait(descriptor_->native_handle(), batch_.data(), batch_max, 0);
+  batch_end_ = std::max(ready, 0);
+  for (int i = 0; i < batch_end_; ++i) {
+    auto* const reader = static_cast<Reader*>(batch_[i].data.ptr);
+    if (reader == nullptr) continue;
+    const bool end = (batch_[i].events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
+    reader->on_readable(end ? Seen::end : Seen::bytes);
+  }
+  batch_end_ = 0;
+}
+
+}  // namespace tollgate

@@ -1,0 +1,62 @@
+// Tells when sockets have become readable. Asio's own reads begin with an attempt; after an answer that finds
+// nothing, a system call per request. Here a read is made when there is something to read.
+//
+// One per event loop, found through it: asio::use_service<ReadPoll>(loop). An epoll of its own, whose
+// descriptor the loop watches; edge-triggered, so that a socket is registered once for its life.
+//
+// Threads: the loop's one.
+#pragma once
+
+#include <sys/epoll.h>
+
+#include <array>
+#include <boost/asio/posix/basic_stream_descriptor.hpp>
+#include <optional>
+
+#include "base/async.hpp"
+#include "base/turn_end.hpp"
+
+namespace tollgate {
+
+class ReadPoll final : public asio::execution_context::service {
+ public:
+  using key_type = ReadPoll;
+  inline static asio::execution_context::id id;
+
+  enum class Seen : std::uint8_t {
+    bytes,
+    end,  // of the stream, or an error, maybe behind bytes: no further event will come
+  };
+  class Reader {
+   public:
+    // May destroy the reader, and forget others.
+    virtual void on_readable(Seen seen) = 0;
+
+   protected:
+    ~Reader() = default;
+  };
+
+  explicit ReadPoll(asio::execution_context& loop);
+
+  // Tells of what is there already, too. False when the kernel refuses. Until forget(), which must come
+  // before the descriptor is closed.
+  [[nodiscard]] bool watch(int fd, Reader& reader);
+  void forget(int fd, Reader& reader);
+
+ private:
+  using Descriptor = asio::posix::basic_stream_descriptor<Executor>;
+  static constexpr int batch_max = 64;
+
+  void shutdown() override { descriptor_.reset(); }
+  bool open();
+  void wait();
+  void dispatch();
+
+  EventLoop& loop_;
+  TurnEnd& turn_end_;
+  std::optional<Descriptor> descriptor_;
+  std::array<epoll_event, batch_max> batch_{};
+  int batch_end_ = 0;  // of those not told yet
+};
+
+}  // namespace tollgate
