@@ -73,7 +73,7 @@ class TurnEnd final : public asio::execution_context::service {
   }
 
  private:
-  static constexpr int items_max = 32;
+  static constexpr int items_max = 64;
 
   void end() {
     ++turn_;

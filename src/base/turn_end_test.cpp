@@ -61,10 +61,10 @@ TEST_F(TurnEndTest, runs_at_once_when_told_and_forgets_what_is_gone) {
 
 TEST_F(TurnEndTest, gathers_no_more_than_a_few_dozen) {
   std::vector<std::unique_ptr<Note>> many;
-  for (int i = 0; i < 40; ++i) turn_end.add(*many.emplace_back(std::make_unique<Note>(log, 'n')));
-  EXPECT_EQ(log.size(), 32u);
+  for (int i = 0; i < 80; ++i) turn_end.add(*many.emplace_back(std::make_unique<Note>(log, 'n')));
+  EXPECT_EQ(log.size(), 64u);
   turn_end.run();
-  EXPECT_EQ(log.size(), 40u);
+  EXPECT_EQ(log.size(), 80u);
 }
 
 }  // namespace
