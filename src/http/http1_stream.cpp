@@ -10,6 +10,7 @@ Http1Stream::Http1Stream(ServerShared& shared, EventLoop& loop, UniqueFd connect
     : fd_(connected.release()),
       socket_(loop),
       shared_(shared),
+      read_poll_(shared.read_poll),
       readable_wakeup_(loop.get_executor()),
       sent_(loop.get_executor()) {}
 
@@ -72,7 +73,7 @@ void Http1Stream::close() {
   reading_.deadline.disarm();
   writing_.deadline.disarm();
   const int fd = std::exchange(fd_, -1);
-  if (std::exchange(watched_, false)) shared_.read_poll.forget(fd, *this);
+  if (std::exchange(watched_, false)) read_poll_.forget(fd, *this);
   error_code ignored;
   if (socket_.is_open()) {
     socket_.close(ignored);
@@ -102,7 +103,7 @@ std::optional<Http1Stream::Received> Http1Stream::receive(std::span<char> space)
     may_have_more_ = false;
   }
   if (!watched_) {
-    watched_ = shared_.read_poll.watch(fd_, *this);
+    watched_ = read_poll_.watch(fd_, *this);
     if (!watched_) return Received{asio::error::no_descriptors};
   }
   return std::nullopt;

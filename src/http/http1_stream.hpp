@@ -118,6 +118,7 @@ class Http1Stream final : private TurnEnd::Item, private ReadPoll::Reader {
   int fd_;  // owned by socket_ once that is open
   TcpSocket socket_;
   ServerShared& shared_;
+  ReadPoll& read_poll_;  // the loop's: a connection that the loop's end destroys outlives the server
   InputBuffer input_;
   bool watched_ = false;       // by the read poll
   bool may_have_more_ = true;  // what was not there at the last attempt, or was not told yet
