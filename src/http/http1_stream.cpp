@@ -129,13 +129,14 @@ Task<expected<std::size_t, const Reason*>> Http1Stream::read_some(std::span<char
 }
 
 bool Http1Stream::send_at_turn_end(std::string& message) {
+  if (write_under_way_) return false;  // the bytes it sends must not move
   if (waiting_.empty()) {
     waiting_.swap(message);
   } else {
     if (waiting_.size() + message.size() > waiting_bytes_max) return false;
     waiting_.append(message);
   }
-  if (!write_under_way_) shared_.turn_end.add(*this);
+  shared_.turn_end.add(*this);
   return true;
 }
 
