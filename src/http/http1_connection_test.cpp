@@ -50,6 +50,39 @@ TEST_F(Http1, answers_a_head_that_comes_byte_by_byte) {
   EXPECT_THAT(client.receive_until("hello"), EndsWith("hello"));
 }
 
+// The kernel takes a part of what has gathered, and more answers come while the rest is written.
+TEST_F(Http1, a_pipelining_client_that_does_not_read_gets_every_answer_whole_later) {
+  constexpr int requests = 6000;
+  start([](Exchange& exchange) -> Task<> {
+    const std::string body = std::string(1000, '.') + std::string(exchange.request.path) + ";";
+    const auto sent = co_await exchange.response.send(ResponseHead{}, body);
+    static_cast<void>(sent);
+  });
+  Client client = connect(4096);
+  std::thread sender([&client] {
+    for (int i = 0; i < requests; ++i)
+      client.send("GET /" + std::to_string(i) + " HTTP/1.1\r\nHost: a\r\n\r\n");
+  });
+  std::this_thread::sleep_for(200ms);
+  const std::string last = "/" + std::to_string(requests - 1) + ";";
+  std::string answers;
+  while (answers.find(last, answers.size() - std::min<std::size_t>(answers.size(), 1u << 17)) ==
+         std::string::npos) {
+    const std::string more = client.receive_some();
+    if (more.empty()) break;
+    answers += more;
+  }
+  sender.join();
+  std::size_t at = 0;
+  for (int i = 0; i < requests; ++i) {
+    const std::string body = std::string(1000, '.') + "/" + std::to_string(i) + ";";
+    at = answers.find("\r\n\r\n", at);
+    ASSERT_NE(at, std::string::npos) << i;
+    ASSERT_EQ(answers.substr(at + 4, body.size()), body);
+    at += 4 + body.size();
+  }
+}
+
 TEST_F(Http1, answers_pipelined_requests_in_order) {
   start([](Exchange& exchange) -> Task<> {
     SteadyTimer timer(co_await asio::this_coro::executor);
