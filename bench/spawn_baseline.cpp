@@ -92,4 +92,42 @@ SpawnCost spawn_to_exit(const std::vector<std::string>& command, const std::vect
           .wall_us = std::chrono::duration<double, std::micro>(Clock::now() - began).count() / runs};
 }
 
+SpawnCost spawn_to_exit_on_each(const std::vector<std::string>& command,
+                                const std::vector<std::string>& environment, const std::string& input,
+                                const std::string& output, const Cores& cores,
+                                std::chrono::milliseconds duration) {
+  struct Measurer {
+    pid_t pid;
+    UniqueFd result;
+  };
+  std::vector<Measurer> measurers;
+  for (const int core : cores) {
+    Pipe result = make_pipe();
+    const pid_t pid = ::fork();
+    if (pid == 0) {
+      try {
+        const SpawnCost cost = spawn_to_exit(command, environment, input, output, {core}, duration);
+        const bool told = ::write(result.write.get(), &cost, sizeof cost) == sizeof cost;
+        ::_exit(told ? 0 : 1);
+      } catch (...) {
+        ::_exit(1);
+      }
+    }
+    if (pid < 0) throw std::runtime_error("fork failed");
+    measurers.push_back({pid, std::move(result.read)});
+  }
+  SpawnCost sum;
+  bool complete = true;
+  for (const Measurer& measurer : measurers) {
+    SpawnCost cost;
+    complete = ::read(measurer.result.get(), &cost, sizeof cost) == sizeof cost && complete;
+    ::waitpid(measurer.pid, nullptr, 0);
+    sum.cpu_us += cost.cpu_us;
+    sum.wall_us += cost.wall_us;
+  }
+  if (!complete) throw std::runtime_error(fmt::format("{} could not be run on each core", command.front()));
+  const auto count = static_cast<double>(cores.size());
+  return {.cpu_us = sum.cpu_us / count, .wall_us = sum.wall_us / count};
+}
+
 }  // namespace tollgate::bench

@@ -21,4 +21,11 @@ SpawnCost spawn_to_exit(const std::vector<std::string>& command, const std::vect
                         const std::string& input, const std::string& output, const Cores& cores,
                         std::chrono::milliseconds duration);
 
+// The same on each of the cores at once, a process on each: the mean of their costs. Cores that are all busy
+// are slower, for what they share.
+SpawnCost spawn_to_exit_on_each(const std::vector<std::string>& command,
+                                const std::vector<std::string>& environment, const std::string& input,
+                                const std::string& output, const Cores& cores,
+                                std::chrono::milliseconds duration);
+
 }  // namespace tollgate::bench

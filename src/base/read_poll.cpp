@@ -15,10 +15,19 @@ bool ReadPoll::open() {
 
 bool ReadPoll::watch(int fd, Reader& reader) {
   if (!descriptor_ && !open()) return false;
+  return control(EPOLL_CTL_ADD, fd, reader);
+}
+
+// A modification of an edge-triggered registration looks again, even when nothing is modified.
+void ReadPoll::tell_again(int fd, Reader& reader) {
+  if (descriptor_) control(EPOLL_CTL_MOD, fd, reader);
+}
+
+bool ReadPoll::control(int operation, int fd, Reader& reader) {
   epoll_event event{};
   event.events = EPOLLIN | EPOLLRDHUP | EPOLLET;
   event.data.ptr = &reader;
-  return ::epoll_ctl(descriptor_->native_handle(), EPOLL_CTL_ADD, fd, &event) == 0;
+  return ::epoll_ctl(descriptor_->native_handle(), operation, fd, &event) == 0;
 }
 
 void ReadPoll::forget(int fd, Reader& reader) {

@@ -41,6 +41,8 @@ class ReadPoll final : public asio::execution_context::service {
   // Tells of what is there already, too. False when the kernel refuses. Until forget(), which must come
   // before the descriptor is closed.
   [[nodiscard]] bool watch(int fd, Reader& reader);
+  // Tells once more of what was told before, from the loop.
+  void tell_again(int fd, Reader& reader);
   void forget(int fd, Reader& reader);
 
  private:
@@ -48,6 +50,7 @@ class ReadPoll final : public asio::execution_context::service {
   static constexpr int batch_max = 64;
 
   void shutdown() override { descriptor_.reset(); }
+  bool control(int operation, int fd, Reader& reader);
   bool open();
   void wait();
   void dispatch();

@@ -130,7 +130,8 @@ struct Exchange {
   std::span<const Field> extra_fields;
 
   // Starts to notice a client that goes away while nothing is read or written for it (cancellation gets
-  // client_gone). Costs a reactor operation: call it when about to wait, not on the fast path.
+  // client_gone). On a connection's first request that costs a system call: call it when about to wait, not on
+  // the fast path.
   class ClientWatch {
    public:
     virtual ~ClientWatch() = default;

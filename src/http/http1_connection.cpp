@@ -15,7 +15,7 @@ Http1Connection::Http1Connection(ServerShared& shared, ConnectionOwner& owner, E
       local_(local),
       parser_(shared.limits.head),
       stream_(shared, loop, std::move(connected)),
-      watch_(shared, stream_, cancellation_),
+      watch_(stream_, cancellation_),
       body_(shared, stream_, parser_, watch_),
       response_(shared, stream_, body_) {}
 
@@ -27,7 +27,6 @@ Task<> Http1Connection::run(std::unique_ptr<Http1Connection> connection) {
   connection->watch_.stop();
   co_await connection->stream_.send_waiting();
   connection->stream_.close();
-  co_await connection->watch_.quiet();
   co_await connection->stream_.quiet();
   connection->owner_.ended(*connection);
 }

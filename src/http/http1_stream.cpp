@@ -102,17 +102,33 @@ std::optional<Http1Stream::Received> Http1Stream::receive(std::span<char> space)
       return Received{error_code(errno, boost::system::system_category())};
     may_have_more_ = false;
   }
-  if (!watched_) {
-    watched_ = read_poll_.watch(fd_, *this);
-    if (!watched_) return Received{asio::error::no_descriptors};
-  }
+  if (!watch()) return Received{asio::error::no_descriptors};
   return std::nullopt;
+}
+
+bool Http1Stream::watch() {
+  watched_ = watched_ || read_poll_.watch(fd_, *this);
+  return watched_;
+}
+
+void Http1Stream::listen_for_end(EndListener& listener) {
+  if (fd_ < 0) return;
+  end_listener_ = &listener;
+  if (stream_ends_) {
+    read_poll_.tell_again(fd_, *this);
+  } else {
+    watch();  // without it the end is noticed by the next write
+  }
 }
 
 void Http1Stream::on_readable(ReadPoll::Seen seen) {
   may_have_more_ = true;
   stream_ends_ = stream_ends_ || seen == ReadPoll::Seen::end;
-  if (reader_waits_) readable_wakeup_.notify();
+  if (reader_waits_) {
+    readable_wakeup_.notify();
+  } else if (stream_ends_ && end_listener_ != nullptr) {
+    std::exchange(end_listener_, nullptr)->on_end();
+  }
 }
 
 Task<expected<std::size_t, const Reason*>> Http1Stream::read_some(std::span<char> space, Phase phase) {

@@ -24,6 +24,15 @@ inline constexpr std::size_t iovec_max = 4;
 
 class Http1Stream final : private TurnEnd::Item, private ReadPoll::Reader {
  public:
+  // Is told once that the client's stream has ended or failed.
+  class EndListener {
+   public:
+    virtual void on_end() = 0;
+
+   protected:
+    ~EndListener() = default;
+  };
+
   Http1Stream(ServerShared& shared, EventLoop& loop, UniqueFd connected);
   ~Http1Stream() { close(); }
   Http1Stream(const Http1Stream&) = delete;
@@ -57,6 +66,11 @@ class Http1Stream final : private TurnEnd::Item, private ReadPoll::Reader {
     reader_waits_ = true;
     return readable_wakeup_.wait();
   }
+
+  // For as long as nobody reads: what waits to be read does not hide the end. The listener hears from the
+  // loop, never from within the call, and outlives the stream or is forgotten.
+  void listen_for_end(EndListener& listener);
+  void forget_end() { end_listener_ = nullptr; }
 
   // Reads what is there into `space`, waiting for it under `phase`'s deadline. 0 means the client has closed.
   // Errors: request_timeout, client_gone.
@@ -112,6 +126,7 @@ class Http1Stream final : private TurnEnd::Item, private ReadPoll::Reader {
 
   void at_turn_end() override { send_waiting_now(); }
   void on_readable(ReadPoll::Seen seen) override;
+  bool watch();
   void send_waiting_now();
   void send_waiting_later();
 
@@ -125,6 +140,7 @@ class Http1Stream final : private TurnEnd::Item, private ReadPoll::Reader {
   bool stream_ends_ = false;   // no further event will tell of bytes
   bool reader_waits_ = false;
   bool interrupted_ = false;  // the reader, while it waited
+  EndListener* end_listener_ = nullptr;
   Wakeup readable_wakeup_;
 
   Wait reading_{*this};

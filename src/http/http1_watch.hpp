@@ -3,30 +3,33 @@
 //
 // An end of the client's stream counts as gone, half-closed or not, as it does in nginx and Go's net/http: a
 // client that still waits for its answer keeps its side open. Bytes of a next request or of an unread body
-// are no sign of going; behind them the end is looked for by the socket's state once a second.
+// are no sign of going; the end is noticed behind them, too.
 #pragma once
 
-#include <boost/asio/cancellation_signal.hpp>
-
-#include "base/timer_wheel.hpp"
 #include "http/exchange.hpp"
 #include "http/http1_stream.hpp"
 
 namespace tollgate::http {
 
-class Http1Watch final : public Exchange::ClientWatch {
+class Http1Watch final : public Exchange::ClientWatch, private Http1Stream::EndListener {
  public:
-  Http1Watch(ServerShared& shared, Http1Stream& stream, Cancellation& cancellation);
+  Http1Watch(Http1Stream& stream, Cancellation& cancellation) : stream_(stream), cancellation_(cancellation) {}
 
-  void start() override;
-  void stop() override;
+  void start() override {
+    wanted_ = true;
+    stream_.listen_for_end(*this);
+  }
+  void stop() override {
+    wanted_ = false;
+    stream_.forget_end();
+  }
 
   // While the body is read, the reading itself notices.
   class Pause {
    public:
-    explicit Pause(Http1Watch& watch) : watch_(watch) { watch.disarm(); }
+    explicit Pause(Http1Watch& watch) : watch_(watch) { watch_.stream_.forget_end(); }
     ~Pause() {
-      if (watch_.wanted_) watch_.arm();
+      if (watch_.wanted_) watch_.start();
     }
     Pause(const Pause&) = delete;
     Pause& operator=(const Pause&) = delete;
@@ -35,27 +38,12 @@ class Http1Watch final : public Exchange::ClientWatch {
     Http1Watch& watch_;
   };
 
-  // Waits until no completion is under way that would still touch this object. After stop(), before
-  // destruction.
-  Task<> quiet();
-
  private:
-  static constexpr std::chrono::seconds recheck_interval{1};
+  void on_end() override { cancellation_.cancel(reasons::client_gone); }
 
-  void arm();
-  void disarm();
-  void on_readable();
-  static void on_recheck(void* self);
-
-  ServerShared& shared_;
   Http1Stream& stream_;
   Cancellation& cancellation_;
-  asio::cancellation_signal cancel_wait_;
-  TimerWheel::Deadline recheck_;
   bool wanted_ = false;
-  bool armed_ = false;
-  std::uint32_t round_ = 0;    // completions of earlier rounds are ignored
-  std::uint32_t pending_ = 0;  // completions to come
 };
 
 }  // namespace tollgate::http

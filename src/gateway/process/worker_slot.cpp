@@ -75,6 +75,7 @@ Task<WorkerSlot::Result> WorkerSlot::give_spawner(std::shared_ptr<WorkerProcess>
   auto spawner = WorkerProcess::spawn(context_.loop, spawner_command, context_.log.fd());
   if (!spawner) co_return unexpected(spawner.error());
   spawner_ = *spawner;
+  context_.spawners.insert(spawner_->pid());
   spawners_.spawn(watch_spawner(worker, *spawner, identity));
   const message::Message start(message::Start{.worker = index_, .identity = identity});
   const std::vector<int> theirs{pair->theirs.get()};
@@ -89,7 +90,8 @@ Task<> WorkerSlot::watch_spawner(std::shared_ptr<WorkerProcess> worker, std::sha
                                  std::optional<message::Identity> identity) {
   const auto self = shared_from_this();
   const WorkerExit exit = co_await spawner->exited();
-  if (!exit.clean()) co_await end_orphans(context_.loop);
+  context_.spawners.erase(spawner->pid());
+  if (!exit.clean()) co_await end_orphans(context_.loop, context_.spawners);
   SteadyTimer wait(context_.loop, spawner_pause);
   co_await wait.async_wait(use_task_tuple);
   if (spawner_ != spawner || process_ != worker || state_ == State::retiring) co_return;

@@ -7,6 +7,7 @@
 
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "base/async.hpp"
@@ -40,6 +41,7 @@ struct SlotContext {
   const UpstreamNames& upstreams;
   std::shared_ptr<const PreparedTable> current;  // the table that serves
   Quarantine quarantine;
+  std::set<pid_t> spawners;  // that live
 };
 
 class WorkerSlot : public std::enable_shared_from_this<WorkerSlot> {

@@ -35,7 +35,7 @@ void limit(int resource, std::uint64_t value) {
 // Runs in the child on the parent's memory: system calls only. Returns the errno of the step that failed.
 int become(const StartProgram& start, char* const* argv, char* const* environment,
            const ProgramFiles& files) {
-  setsid();
+  setpgid(0, 0);  // a session would cost a scheduling group of its own (autogroup)
   prctl(PR_SET_PDEATHSIG, SIGKILL);  // a spawner that was killed cannot end it
   // The sources are above 2, and 3 is the last to be replaced.
   if (dup2(files.in, 0) < 0 || dup2(files.out, 1) < 0 || dup2(files.err, 2) < 0) return errno;

@@ -25,8 +25,7 @@ struct ProgramFiles {
 };
 
 // The caller has every signal blocked, so that no handler runs on the shared memory, and every disposition at
-// its default; the program starts with nothing blocked. It leads a session and a process group of its own,
-// has these descriptors as 0, 1, 2 (and 3) and no other, and the limits. Fails with the errno of the failing
+// its default; the program starts with nothing blocked. It leads a process group of its own, has these descriptors as 0, 1, 2 (and 3) and no other, and the limits. Fails with the errno of the failing
 // step, that of execve included.
 expected<pid_t, int> start_program(const StartProgram& start, const ProgramFiles& files);
 

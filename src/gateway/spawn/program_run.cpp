@@ -44,7 +44,18 @@ std::optional<Pipe> make_pipe() {
   return made;
 }
 
-// The whole body as a file in memory: nothing has to be pumped into a pipe that the program may never read.
+// A fresh pipe takes as much whole, however few pages the kernel still grants it (pipe(7)).
+constexpr std::size_t piped_body_bytes_max = 4096;
+
+UniqueFd body_pipe(std::string_view body) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) return UniqueFd();
+  UniqueFd read_end(ends[0]);
+  const UniqueFd write_end(ends[1]);
+  const bool taken = write(write_end.get(), body.data(), body.size()) == static_cast<ssize_t>(body.size());
+  return taken ? std::move(read_end) : UniqueFd();
+}
+
 UniqueFd body_file(std::string_view body) {
   UniqueFd file(memfd_create("body", MFD_CLOEXEC));
   if (!file) return file;
@@ -54,6 +65,12 @@ UniqueFd body_file(std::string_view body) {
     at += static_cast<std::size_t>(count);
   }
   return file;
+}
+
+// The whole body, there before the program starts: a large one as a file in memory. Nothing has to be pumped
+// into a pipe that the program may never read.
+UniqueFd body_input(std::string_view body) {
+  return body.size() <= piped_body_bytes_max ? body_pipe(body) : body_file(body);
 }
 
 const char* start_remedy(int error) {
@@ -97,7 +114,7 @@ class ProgramRun {
     std::string name = input.start.argv.front();
     auto out = make_pipe();
     auto err = make_pipe();
-    UniqueFd in = body_file(input.body);
+    UniqueFd in = body_input(input.body);
     if (!out || !err || !in) {
       co_return failed(fmt::format("{}: no descriptors for it: {}", name, std::strerror(errno)));
     }

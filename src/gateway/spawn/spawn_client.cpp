@@ -29,7 +29,7 @@ Task<> SpawnClient::listen(std::shared_ptr<Channel> channel) {
     runs_.erase(found);
     run.report_ = *ended;
     run.over_ = true;
-    run.wakeup_.notify_later();
+    run.wakeup_.notify();  // whoever waits may destroy the run
   }
   if (channel != channel_) co_return;  // replaced meanwhile
   channel_.reset();

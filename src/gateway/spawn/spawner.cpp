@@ -51,8 +51,8 @@ class Spawner {
     for (bool connected = true; connected;) {
       const short wanted = unsent_.empty() ? POLLIN : POLLIN | POLLOUT;
       pollfd ready[] = {{worker_.get(), wanted, 0}, {children_ended_.get(), POLLIN, 0}};
-      poll(ready, std::size(ready), static_cast<int>(patience().count()));
-      reap();
+      const int told = poll(ready, std::size(ready), static_cast<int>(patience().count()));
+      if (told <= 0 || ready[1].revents != 0) reap();
       if ((ready[0].revents & POLLOUT) != 0) send_unsent();
       if ((ready[0].revents & ~POLLOUT) != 0) connected = serve_worker();
       settle();
@@ -80,8 +80,8 @@ class Spawner {
     ProgramEnded report;
   };
 
-  // Whoever ended is looked for at every turn, and turns come also without a signal while programs run: no
-  // end may hang on one notification.
+  // While programs run, whoever ended is looked for also without a signal: no end may hang on one
+  // notification.
   std::chrono::milliseconds patience() const {
     if (!ending_.empty()) return kill_round_pause;
     return runs_.empty() ? std::chrono::milliseconds(-1) : look_again_after;
@@ -128,9 +128,8 @@ class Spawner {
   }
 
   void reap() {
-    signalfd_siginfo told;
-    while (read(children_ended_.get(), &told, sizeof told) > 0) {
-    }
+    signalfd_siginfo told;  // one for all who have ended: a signal is pending or not
+    static_cast<void>(read(children_ended_.get(), &told, sizeof told));
     int status = 0;
     rusage used{};
     for (pid_t pid; (pid = wait4(-1, &status, WNOHANG, &used)) > 0;) account(pid, status, used);
@@ -218,12 +217,12 @@ class Spawner {
 
   // Whether an orphan is this run's, or at least no other living run's.
   bool may_claim(std::uint64_t id, const Run& run, pid_t orphan) const {
-    if (getsid(orphan) == run.pid) return true;
+    if (getpgid(orphan) == run.pid) return true;
     const std::string marked = initial_environment(orphan, spawn_run_variable);
     if (marked == fmt::format("{}", id)) return true;
     for (const auto& [other_id, other] : runs_) {
       if (other_id == id) continue;
-      if (getsid(orphan) == other.pid || marked == fmt::format("{}", other_id)) return false;
+      if (getpgid(orphan) == other.pid || marked == fmt::format("{}", other_id)) return false;
     }
     return true;
   }
@@ -255,6 +254,7 @@ class Spawner {
 
 int run_spawner(UniqueFd socket) {
   if (prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) return 1;
+  if (setsid() < 0) return 1;  // no program has a terminal, and the supervisor knows whose they are
   // As start_program() wants it. What would end us is blocked for good: we end with the worker.
   sigset_t all;
   sigfillset(&all);

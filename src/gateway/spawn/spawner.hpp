@@ -4,8 +4,8 @@
 //
 // Promises: a run's descendants are all gone before its end is told, also those that left its process group
 // or session, lost their parent, or ignore SIGTERM; nothing outlives the spawner; children are always reaped
-// and their CPU time counted. Who belongs to which run is told by the process tree, by the session, and for
-// those who left both by the variable below in the environment they were started with; an orphan that no
+// and their CPU time counted. Who belongs to which run is told by the process tree, by the process group, and
+// for those who left both by the variable below in the environment they were started with; an orphan that no
 // living run can claim is ended.
 #pragma once
 
