@@ -90,8 +90,8 @@ class SpawnCostArm final : public Arm {
   std::string program_;
 };
 
-// All cores, a worker on each: requests per second over what the cores start when they do nothing else, all of
-// them at once.
+// All cores, a worker on each: requests per second over what the cores start when they do nothing else, all
+// of them at once.
 class SpawnThroughputArm final : public Arm {
  public:
   SpawnThroughputArm(std::string name, std::string about, std::string program)

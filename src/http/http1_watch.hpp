@@ -13,7 +13,8 @@ namespace tollgate::http {
 
 class Http1Watch final : public Exchange::ClientWatch, private Http1Stream::EndListener {
  public:
-  Http1Watch(Http1Stream& stream, Cancellation& cancellation) : stream_(stream), cancellation_(cancellation) {}
+  Http1Watch(Http1Stream& stream, Cancellation& cancellation)
+      : stream_(stream), cancellation_(cancellation) {}
 
   void start() override {
     wanted_ = true;

@@ -8,7 +8,7 @@
 #include <chrono>
 #include <thread>
 
-#include "gateway/spawn/child_program.hpp"
+#include "gateway/spawn/process_tree.hpp"
 
 namespace tollgate::gateway {
 namespace {

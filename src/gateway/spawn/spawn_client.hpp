@@ -12,7 +12,7 @@
 #include "base/unique_fd.hpp"
 #include "base/wakeup.hpp"
 #include "gateway/process/ipc.hpp"
-#include "gateway/spawn/child_program.hpp"
+#include "gateway/spawn/program_start.hpp"
 #include "gateway/spawn/spawn_protocol.hpp"
 
 namespace tollgate::gateway {

@@ -21,7 +21,8 @@
 #include <vector>
 
 #include "gateway/process/ipc.hpp"
-#include "gateway/spawn/child_program.hpp"
+#include "gateway/spawn/process_tree.hpp"
+#include "gateway/spawn/program_start.hpp"
 #include "gateway/spawn/spawn_protocol.hpp"
 
 namespace tollgate::gateway {
@@ -79,6 +80,11 @@ class Spawner {
     Clock::time_point next_round{};
     ProgramEnded report;
   };
+  // Until it is reaped, also when its run was given up.
+  struct Program {
+    std::uint64_t run = 0;  // id
+    std::unique_ptr<ProgramStart> start;
+  };
 
   // While programs run, whoever ended is looked for also without a signal: no end may hang on one
   // notification.
@@ -112,19 +118,28 @@ class Spawner {
       return tell(report);
     }
     start.environment.push_back(fmt::format("{}={}", spawn_run_variable, start.id));
-    const auto pid = start_program(start, {.in = files[0].get(),
-                                           .out = files[1].get(),
-                                           .err = files[2].get(),
-                                           .module = files.size() == 4 ? files[3].get() : -1});
+    auto program = take_start();
+    const auto pid = program->begin(std::move(start), {.in = files[0].get(),
+                                                       .out = files[1].get(),
+                                                       .err = files[2].get(),
+                                                       .module = files.size() == 4 ? files[3].get() : -1});
     if (!pid) {
       report.start_error = pid.error();
+      free_starts_.push_back(std::move(program));
       return tell(report);
     }
     Run run;
     run.pid = *pid;
     run.report = report;
-    runs_.emplace(start.id, run);
-    run_of_program_.insert_or_assign(*pid, start.id);
+    runs_.emplace(report.id, run);
+    programs_.emplace(*pid, Program{report.id, std::move(program)});
+  }
+
+  std::unique_ptr<ProgramStart> take_start() {
+    if (free_starts_.empty()) return std::make_unique<ProgramStart>();
+    auto start = std::move(free_starts_.back());
+    free_starts_.pop_back();
+    return start;
   }
 
   void reap() {
@@ -136,29 +151,36 @@ class Spawner {
   }
 
   void account(pid_t pid, int status, const rusage& used) {
-    const auto program = run_of_program_.find(pid);
+    const auto program = programs_.find(pid);
+    if (program != programs_.end()) {
+      Program ended = std::move(program->second);
+      programs_.erase(program);
+      return account_program(std::move(ended), status, used);
+    }
     const auto orphan = run_of_orphan_.find(pid);
-    std::uint64_t id = 0;
-    if (program != run_of_program_.end()) {
-      id = program->second;
-    } else if (orphan != run_of_orphan_.end()) {
-      id = orphan->second;
-      run_of_orphan_.erase(orphan);
-    }
-    const auto found = runs_.find(id);
-    if (found == runs_.end()) {  // its run was given up; the number may come again
-      if (program != run_of_program_.end()) run_of_program_.erase(program);
-      return;
-    }
+    if (orphan == run_of_orphan_.end()) return;
+    const auto run = runs_.find(orphan->second);
+    run_of_orphan_.erase(orphan);
+    if (run != runs_.end()) add_use(used, run->second.report);
+  }
+
+  void account_program(Program program, int status, const rusage& used) {
+    const int start_error = program.start->error();
+    free_starts_.push_back(std::move(program.start));
+    const auto found = runs_.find(program.run);
+    if (found == runs_.end()) return;  // it was given up
     Run& run = found->second;
-    run.report.cpu += to_microseconds(used.ru_utime) + to_microseconds(used.ru_stime);
-    run.report.memory_bytes_peak =
-        std::max(run.report.memory_bytes_peak, static_cast<std::uint64_t>(used.ru_maxrss) * 1024);
-    if (pid != run.pid) return;
+    add_use(used, run.report);
     run.report.wait_status = status;
+    run.report.start_error = start_error;
     run.program_ended = true;
-    run_of_program_.erase(program);
-    begin_end(id, run);
+    begin_end(program.run, run);
+  }
+
+  static void add_use(const rusage& used, ProgramEnded& report) {
+    report.cpu += to_microseconds(used.ru_utime) + to_microseconds(used.ru_stime);
+    report.memory_bytes_peak =
+        std::max(report.memory_bytes_peak, static_cast<std::uint64_t>(used.ru_maxrss) * 1024);
   }
 
   void begin_end(std::uint64_t id, Run& run) {
@@ -194,7 +216,7 @@ class Spawner {
 
   // Whether anyone but the programs themselves is our child: whoever lost its parent is. When a program has
   // been reaped, what it left behind is our child already or below one.
-  bool has_orphans() const { return own_children_.more_than(run_of_program_.size()); }
+  bool has_orphans() const { return own_children_.more_than(programs_.size()); }
 
   // How many processes of the run were still there.
   std::size_t kill_all(std::uint64_t id, const Run& run) {
@@ -205,7 +227,7 @@ class Spawner {
       kill(run.pid, SIGKILL);
     }
     for (const pid_t child : own_children_.list()) {
-      if (run_of_program_.count(child) != 0 || !may_claim(id, run, child)) continue;
+      if (programs_.count(child) != 0 || !may_claim(id, run, child)) continue;
       run_of_orphan_.insert_or_assign(child, id);
       targets.push_back(child);
       const auto below = descendants_of(child);
@@ -245,8 +267,9 @@ class Spawner {
   std::unique_ptr<char[]> room_ = packet_room();
   std::deque<std::string> unsent_;
   std::unordered_map<std::uint64_t, Run> runs_;
-  std::vector<std::uint64_t> ending_;                        // ids
-  std::unordered_map<pid_t, std::uint64_t> run_of_program_;  // programs not yet reaped
+  std::vector<std::unique_ptr<ProgramStart>> free_starts_;
+  std::vector<std::uint64_t> ending_;  // ids
+  std::unordered_map<pid_t, Program> programs_;
   std::unordered_map<pid_t, std::uint64_t> run_of_orphan_;
 };
 
@@ -255,7 +278,7 @@ class Spawner {
 int run_spawner(UniqueFd socket) {
   if (prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) return 1;
   if (setsid() < 0) return 1;  // no program has a terminal, and the supervisor knows whose they are
-  // As start_program() wants it. What would end us is blocked for good: we end with the worker.
+  // As ProgramStart wants it. What would end us is blocked for good: we end with the worker.
   sigset_t all;
   sigfillset(&all);
   sigprocmask(SIG_SETMASK, &all, nullptr);

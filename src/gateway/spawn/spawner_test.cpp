@@ -14,7 +14,7 @@
 
 #include "base/async.hpp"
 #include "gateway/process/ipc.hpp"
-#include "gateway/spawn/child_program.hpp"
+#include "gateway/spawn/process_tree.hpp"
 #include "gateway/spawn/spawn_protocol.hpp"
 #include "gateway/testing/forked_spawner.hpp"
 

@@ -1,64 +1,16 @@
-#include "gateway/spawn/child_program.hpp"
+#include "gateway/spawn/process_tree.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <linux/close_range.h>
-#include <signal.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <charconv>
 #include <string>
 
 namespace tollgate::gateway {
 namespace {
-
-std::vector<char*> pointers(const std::vector<std::string>& strings) {
-  std::vector<char*> list;
-  list.reserve(strings.size() + 1);
-  for (const auto& text : strings) list.push_back(const_cast<char*>(text.c_str()));
-  list.push_back(nullptr);
-  return list;
-}
-
-void limit(int resource, std::uint64_t value) {
-  if (value == 0) return;
-  const rlimit both{value, value};
-  setrlimit(static_cast<__rlimit_resource>(resource), &both);
-}
-
-// Runs in the child on the parent's memory: system calls only. Returns the errno of the step that failed.
-int become(const StartProgram& start, char* const* argv, char* const* environment,
-           const ProgramFiles& files) {
-  setpgid(0, 0);  // a session would cost a scheduling group of its own (autogroup)
-  prctl(PR_SET_PDEATHSIG, SIGKILL);  // a spawner that was killed cannot end it
-  // The sources are above 2, and 3 is the last to be replaced.
-  if (dup2(files.in, 0) < 0 || dup2(files.out, 1) < 0 || dup2(files.err, 2) < 0) return errno;
-  if (files.module == program_module_fd) {
-    if (fcntl(files.module, F_SETFD, 0) != 0) return errno;
-  } else if (files.module >= 0 && dup2(files.module, program_module_fd) < 0) {
-    return errno;
-  }
-  const unsigned first_closed = files.module >= 0 ? program_module_fd + 1 : program_module_fd;
-  if (close_range(first_closed, ~0u, 0) != 0) return errno;
-  if (start.limits.cpu_seconds > 0) {  // SIGXCPU tells which limit it was; SIGKILL follows for who ignores it
-    const rlimit cpu{start.limits.cpu_seconds, start.limits.cpu_seconds + 1};
-    setrlimit(RLIMIT_CPU, &cpu);
-  }
-  limit(RLIMIT_DATA, start.limits.memory_bytes);
-  limit(RLIMIT_FSIZE, start.limits.file_bytes);
-  limit(RLIMIT_NOFILE, start.limits.open_files);
-  sigset_t none;
-  sigemptyset(&none);
-  sigprocmask(SIG_SETMASK, &none, nullptr);
-  execve(argv[0], argv, environment);
-  return errno;
-}
 
 std::string read_file(int file) {
   std::string text;
@@ -91,24 +43,6 @@ std::vector<pid_t> pids_in(const std::string& text) {
 }
 
 }  // namespace
-
-expected<pid_t, int> start_program(const StartProgram& start, const ProgramFiles& files) {
-  const auto argv = pointers(start.argv);
-  const auto environment = pointers(start.environment);
-  volatile int start_error = 0;
-  const pid_t pid = vfork();
-  if (pid == 0) {
-    start_error = become(start, argv.data(), environment.data(), files);
-    _exit(127);
-  }
-  if (pid < 0) return unexpected(errno);
-  if (start_error != 0) {
-    siginfo_t ended;
-    waitid(P_PID, static_cast<id_t>(pid), &ended, WEXITED);
-    return unexpected(static_cast<int>(start_error));
-  }
-  return pid;
-}
 
 OwnChildren::OwnChildren() : file_(open(children_path(getpid()).c_str(), O_RDONLY | O_CLOEXEC)) {}
 

@@ -1,0 +1,48 @@
+// Starts one program without waiting until it has begun: the child borrows the parent's memory until it
+// executes, as vfork(2)'s does, but the parent runs on. On a busy machine a new child waits long for its
+// first turn, and a spawner that waited with it could neither reap nor start others.
+#pragma once
+
+#include <sys/types.h>
+
+#include <array>
+#include <vector>
+
+#include "base/expected.hpp"
+#include "gateway/spawn/spawn_protocol.hpp"
+
+namespace tollgate::gateway {
+
+// What a program has open.
+struct ProgramFiles {
+  int in = -1;
+  int out = -1;
+  int err = -1;
+  int module = -1;  // becomes program_module_fd; -1: none
+};
+
+// One start. Not moved and not destroyed until the program has been reaped: the child works in it. May be
+// used again then.
+class ProgramStart {
+ public:
+  // The pid, or the errno of clone. The caller has every signal blocked and every disposition at its default;
+  // the program starts with nothing blocked, leads a process group of its own, has these descriptors as 0, 1,
+  // 2 (and 3) and no other, and the limits. The descriptors may be closed at once.
+  expected<pid_t, int> begin(StartProgram program, const ProgramFiles& files);
+
+  // The errno of the step that failed, that of execve included; 0: it was executed. When it has been reaped.
+  int error() const { return error_; }
+
+ private:
+  static int run_child(void* self);
+  int become_program() const;
+
+  StartProgram program_;
+  std::vector<char*> argv_;
+  std::vector<char*> environment_;
+  ProgramFiles files_;
+  volatile int error_ = 0;
+  alignas(16) std::array<char, 16384> stack_;
+};
+
+}  // namespace tollgate::gateway
