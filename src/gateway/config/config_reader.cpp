@@ -127,6 +127,8 @@ ConfigErrors only(ConfigError error) {
   return errors;
 }
 
+constexpr std::size_t file_piece_bytes = 16384;
+
 }  // namespace
 
 expected<Config, ConfigErrors> read_config(std::string_view toml, const std::filesystem::path& file,
@@ -154,13 +156,16 @@ expected<Config, ConfigErrors> read_config(std::string_view toml, const std::fil
 expected<Config, ConfigErrors> read_config_file(const std::filesystem::path& file,
                                                 const Environment& environment) {
   std::ifstream stream(file, std::ios::binary);
-  std::string text(config_bytes_max + 1, '\0');
-  if (!stream || !stream.read(text.data(), static_cast<std::streamsize>(text.size())).eof()) {
-    if (!stream && !stream.eof()) {
-      return unexpected(only({file.string(), 0, "", std::strerror(errno), "a readable configuration file"}));
-    }
+  std::string text;  // in pieces: most files are small, and memory that is touched takes time to start
+  while (stream && text.size() <= config_bytes_max) {
+    const std::size_t before = text.size();
+    text.resize(before + file_piece_bytes);
+    stream.read(text.data() + before, file_piece_bytes);
+    text.resize(before + static_cast<std::size_t>(stream.gcount()));
   }
-  text.resize(static_cast<std::size_t>(stream.gcount()));
+  if (!stream && !stream.eof()) {
+    return unexpected(only({file.string(), 0, "", std::strerror(errno), "a readable configuration file"}));
+  }
   return read_config(text, file, environment, NamedFiles::must_exist);
 }
 

@@ -13,6 +13,9 @@ static_assert(slot_guard_bytes % huge_page_bytes == 0 && slot_bytes_max % huge_p
 constexpr std::size_t reservation_bytes =
     slot_guard_bytes + slot_bytes_max + slot_guard_bytes + huge_page_bytes;
 alignas(64) constexpr std::uint8_t zero_page[page_bytes] = {};
+// Few bytes of a page come from the image, often: the rest is cleared, for half the cost of a copy.
+constexpr std::size_t stretch_bytes = 1024;
+static_assert(page_bytes % stretch_bytes == 0);
 
 // How many mappings more the initial part has when `page` changes its protection: each neighbour with the old
 // protection becomes a border, each with the new one ceases to be.
@@ -131,13 +134,15 @@ bool Slot::shrink() {
 void Slot::plan_reset() {
   plan_.clear();
   for (const PageRun& run : hot_.runs()) {
-    for (std::size_t page = run.first; page < run.first + run.count; ++page) {
+    const std::size_t begin = run.first * page_bytes;
+    const std::size_t end = begin + run.count * page_bytes;
+    for (std::size_t offset = begin; offset < end; offset += stretch_bytes) {
       const bool from_image =
-          image_ != nullptr && std::memcmp(image_->data() + page * page_bytes, zero_page, page_bytes) != 0;
-      if (page > run.first && plan_.back().from_image == from_image) {
-        ++plan_.back().run.count;
+          image_ != nullptr && std::memcmp(image_->data() + offset, zero_page, stretch_bytes) != 0;
+      if (offset > begin && plan_.back().from_image == from_image) {
+        plan_.back().bytes += stretch_bytes;
       } else {
-        plan_.push_back({{page, 1}, from_image});
+        plan_.push_back({offset, stretch_bytes, from_image});
       }
     }
   }
@@ -182,12 +187,11 @@ Slot::Reset Slot::reset() {
   }
   const bool grew = changed_;
   if (changed_) plan_reset();
-  for (const auto& [run, from_image] : plan_) {
-    const std::size_t offset = run.first * page_bytes;
+  for (const auto& [offset, bytes, from_image] : plan_) {
     if (from_image) {
-      std::memcpy(base_ + offset, image_->data() + offset, run.count * page_bytes);
+      std::memcpy(base_ + offset, image_->data() + offset, bytes);
     } else {
-      std::memset(base_ + offset, 0, run.count * page_bytes);
+      std::memset(base_ + offset, 0, bytes);
     }
   }
   return grew ? Reset::learned : Reset::kept;

@@ -105,10 +105,11 @@ class Slot {
   std::uint8_t* base_ = nullptr;  // aligned for huge pages
   std::size_t bytes_;
   PageSet hot_;
-  // What a reset does to hot_, made anew after it has changed. A page that is all zeroes in the image is
-  // cleared: it need not be read from there.
+  // What a reset does to hot_, made anew after it has changed. What is zero in the image is cleared: it need not
+  // be read from there.
   struct Restore {
-    PageRun run;
+    std::size_t offset;
+    std::size_t bytes;
     bool from_image;
   };
   void plan_reset();
