@@ -1,24 +1,12 @@
 // Request bodies over real sockets: lengths, chunks, 100-continue, bodies nobody reads.
 #include "http/http1_body.hpp"
 
-#include <gmock/gmock.h>
-
 #include "http/server_fixture.hpp"
 
-namespace tollgate::http {
+namespace tollgate::http::test {
 namespace {
 
-using namespace std::chrono_literals;
-using test::answer_echo;
-using test::Client;
-using test::get;
-using test::whole_body;
-using ::testing::EndsWith;
-using ::testing::HasSubstr;
-using ::testing::Not;
-using ::testing::StartsWith;
-
-class Http1Bodies : public test::ServerFixture {};
+class Http1Bodies : public ServerFixture {};
 
 TEST_F(Http1Bodies, reads_a_body_by_length_and_one_in_chunks) {
   start(answer_echo);
@@ -149,4 +137,4 @@ TEST_F(Http1Bodies, reads_a_small_unread_body_away_and_closes_on_a_large_one) {
 }
 
 }  // namespace
-}  // namespace tollgate::http
+}  // namespace tollgate::http::test

@@ -1,21 +1,10 @@
 #include "http/http1_connection.hpp"
 
-#include <gmock/gmock.h>
-
 #include "http/request_vectors.hpp"
 #include "http/server_fixture.hpp"
 
-namespace tollgate::http {
+namespace tollgate::http::test {
 namespace {
-
-using namespace std::chrono_literals;
-using test::answer_echo;
-using test::Client;
-using test::get;
-using ::testing::EndsWith;
-using ::testing::HasSubstr;
-using ::testing::Not;
-using ::testing::StartsWith;
 
 std::size_t count(std::string_view text, std::string_view what) {
   std::size_t found = 0;
@@ -23,7 +12,7 @@ std::size_t count(std::string_view text, std::string_view what) {
   return found;
 }
 
-class Http1 : public test::ServerFixture {};
+class Http1 : public ServerFixture {};
 
 TEST_F(Http1, answers_request_after_request_on_one_connection) {
   start();
@@ -83,6 +72,52 @@ TEST_F(Http1, a_pipelining_client_that_does_not_read_gets_every_answer_whole_lat
   }
 }
 
+// One answer at a time, each at a turn's end, until the kernel takes no more: then what waits is being
+// written when the next answer comes, and must stay where it is.
+TEST_F(Http1, an_answer_behind_a_write_under_way_does_not_move_its_bytes) {
+  const auto body_of = [](std::string_view path) {
+    std::string body;
+    while (body.size() < 1500) body.append(path);
+    return body + ";";
+  };
+  start([&body_of](Exchange& exchange) -> Task<> {
+    const std::string body = body_of(exchange.request.path);
+    const auto sent = co_await exchange.response.send(ResponseHead{}, body);
+    static_cast<void>(sent);
+  });
+  Client client = connect(4096);
+  std::uint64_t requests = 0;
+  const auto answered_soon = [&] {
+    const SteadyTime end = std::chrono::steady_clock::now() + 200ms;
+    while (counters().requests < requests) {
+      if (std::chrono::steady_clock::now() > end) return false;
+    }
+    return true;
+  };
+  do {
+    client.send("GET /" + std::to_string(requests++) + " HTTP/1.1\r\nHost: a\r\n\r\n");
+  } while (answered_soon());
+  ASSERT_GT(requests, 10u);
+
+  const std::string last = body_of("/" + std::to_string(requests - 1));
+  std::string answers;
+  while (!answers.ends_with(last)) {
+    const std::string more = client.receive_some();
+    ASSERT_FALSE(more.empty()) << "after " << answers.size() << " bytes";
+    answers += more;
+  }
+  std::size_t at = 0;
+  for (std::uint64_t i = 0; i < requests; ++i) {
+    const std::string body = body_of("/" + std::to_string(i));
+    ASSERT_EQ(answers.compare(at, 13, "HTTP/1.1 200 "), 0) << i;
+    at = answers.find("\r\n\r\n", at);
+    ASSERT_NE(at, std::string::npos) << i;
+    ASSERT_EQ(answers.substr(at + 4, body.size()), body);
+    at += 4 + body.size();
+  }
+  EXPECT_EQ(at, answers.size());
+}
+
 TEST_F(Http1, answers_pipelined_requests_in_order) {
   start([](Exchange& exchange) -> Task<> {
     SteadyTimer timer(co_await asio::this_coro::executor);
@@ -110,7 +145,7 @@ TEST_F(Http1, answers_pipelined_requests_in_order) {
 
 TEST_F(Http1, answers_the_good_request_before_it_refuses_the_hostile_one_behind_it) {
   start(answer_echo);
-  for (const test::HostileRequest& hostile : test::hostile_requests()) {
+  for (const HostileRequest& hostile : hostile_requests()) {
     Client client = connect();
     client.send(std::string(get) + std::string(hostile.bytes));
     client.stop_sending();
@@ -176,4 +211,4 @@ TEST_F(Http1, closes_when_the_client_says_so) {
 }
 
 }  // namespace
-}  // namespace tollgate::http
+}  // namespace tollgate::http::test

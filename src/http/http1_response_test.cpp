@@ -1,19 +1,10 @@
 // What a handler answers and what of it goes out, over real sockets.
 #include "http/http1_response.hpp"
 
-#include <gmock/gmock.h>
-
 #include "http/server_fixture.hpp"
 
-namespace tollgate::http {
+namespace tollgate::http::test {
 namespace {
-
-using test::Client;
-using test::get;
-using ::testing::EndsWith;
-using ::testing::HasSubstr;
-using ::testing::Not;
-using ::testing::StartsWith;
 
 Task<> answer_in_pieces(Exchange& exchange) {
   const auto length = exchange.request.query == "length" ? std::optional<std::uint64_t>(6) : std::nullopt;
@@ -26,12 +17,11 @@ Task<> answer_in_pieces(Exchange& exchange) {
   static_cast<void>(started && first && second && finished);
 }
 
-class Http1Responses : public test::ServerFixture {};
+class Http1Responses : public ServerFixture {};
 
 TEST_F(Http1Responses, head_has_the_fields_of_get_and_no_body) {
   start([](Exchange& exchange) -> Task<> {
-    Task<> answer =
-        exchange.request.path == "/pieces" ? answer_in_pieces(exchange) : test::answer_hello(exchange);
+    Task<> answer = exchange.request.path == "/pieces" ? answer_in_pieces(exchange) : answer_hello(exchange);
     co_await std::move(answer);
   });
   Client client = connect();
@@ -71,8 +61,7 @@ TEST_F(Http1Responses, sends_pieces_in_chunks_with_trailers_or_by_length) {
 
 TEST_F(Http1Responses, speaks_1_0_to_1_0) {
   start([](Exchange& exchange) -> Task<> {
-    Task<> answer =
-        exchange.request.path == "/pieces" ? answer_in_pieces(exchange) : test::answer_hello(exchange);
+    Task<> answer = exchange.request.path == "/pieces" ? answer_in_pieces(exchange) : answer_hello(exchange);
     co_await std::move(answer);
   });
   Client once = connect();
@@ -97,7 +86,7 @@ TEST_F(Http1Responses, passes_interim_responses_to_1_1_only) {
     const ResponseHead early{103, fields};
     const auto informed = co_await exchange.response.inform(early);
     EXPECT_TRUE(informed);
-    Task<> answer = test::answer_hello(exchange);
+    Task<> answer = answer_hello(exchange);
     co_await std::move(answer);
   });
   Client client = connect();
@@ -164,4 +153,4 @@ TEST_F(Http1Responses, cuts_what_does_not_keep_its_word) {
 }
 
 }  // namespace
-}  // namespace tollgate::http
+}  // namespace tollgate::http::test

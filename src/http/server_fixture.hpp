@@ -1,8 +1,9 @@
 // For tests of the server side: a Server on a loopback port in a thread of its own, and a plain blocking
-// client.
+// client. The tests lie in this namespace, too, and find here the matchers that all of them use.
 #pragma once
 
 #include <arpa/inet.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -23,6 +24,12 @@
 #include "http/server.hpp"
 
 namespace tollgate::http::test {
+
+using namespace std::chrono_literals;
+using ::testing::EndsWith;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::StartsWith;
 
 inline constexpr std::string_view get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 

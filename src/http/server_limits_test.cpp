@@ -1,17 +1,8 @@
 // Limits and timeouts of each phase, just below, at and just above; what a stalled client costs.
-#include <gmock/gmock.h>
-
 #include "http/server_fixture.hpp"
 
-namespace tollgate::http {
+namespace tollgate::http::test {
 namespace {
-
-using namespace std::chrono_literals;
-using test::Client;
-using test::get;
-using ::testing::EndsWith;
-using ::testing::HasSubstr;
-using ::testing::StartsWith;
 
 ServerLimits short_timeouts() {
   ServerLimits limits;
@@ -45,7 +36,7 @@ Task<> answer_with_body_limit(Exchange& exchange) {
   static_cast<void>(sent);
 }
 
-class Http1Limits : public test::ServerFixture {
+class Http1Limits : public ServerFixture {
  protected:
   std::string status_of(std::string_view request) {
     Client client = connect();
@@ -124,7 +115,7 @@ TEST_F(Http1Limits, an_answer_to_a_large_unread_body_arrives) {
 }
 
 TEST_F(Http1Limits, slow_head_is_408) {
-  start(test::answer_hello, short_timeouts());
+  start(answer_hello, short_timeouts());
   Client client = connect();
   const auto begin = std::chrono::steady_clock::now();
   client.send("GET / HT");
@@ -140,7 +131,7 @@ TEST_F(Http1Limits, slow_head_is_408) {
 }
 
 TEST_F(Http1Limits, slow_head_after_a_good_request_is_408) {
-  start(test::answer_hello, short_timeouts());
+  start(answer_hello, short_timeouts());
   Client client = connect();
   client.ask(get);
   client.send("GET / HT");
@@ -156,7 +147,7 @@ TEST_F(Http1Limits, slow_body_is_408) {
 }
 
 TEST_F(Http1Limits, idle_and_silent_connections_are_closed_quietly) {
-  start(test::answer_hello, short_timeouts());
+  start(answer_hello, short_timeouts());
   Client client = connect();
   client.ask(get);
   Client silent = connect();
@@ -171,7 +162,7 @@ TEST_F(Http1Limits, idle_and_silent_connections_are_closed_quietly) {
 }
 
 TEST_F(Http1Limits, a_busy_connection_is_never_idle) {
-  start(test::answer_hello, short_timeouts());
+  start(answer_hello, short_timeouts());
   Client client = connect();
   for (int i = 0; i < 6; ++i) {
     EXPECT_THAT(client.ask(get), EndsWith("hello"));
@@ -221,4 +212,4 @@ TEST_F(Http1Limits, a_slow_reader_gets_everything) {
 }
 
 }  // namespace
-}  // namespace tollgate::http
+}  // namespace tollgate::http::test

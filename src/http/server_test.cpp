@@ -1,21 +1,13 @@
 // Many connections: drain, the cap, running out of descriptors, IPv6, clients that go away.
 #include "http/server.hpp"
 
-#include <gmock/gmock.h>
 #include <sys/resource.h>
 #include <time.h>
 
 #include "http/server_fixture.hpp"
 
-namespace tollgate::http {
+namespace tollgate::http::test {
 namespace {
-
-using namespace std::chrono_literals;
-using test::Client;
-using test::get;
-using ::testing::EndsWith;
-using ::testing::HasSubstr;
-using ::testing::StartsWith;
 
 // Answers when told to, watching the client meanwhile.
 struct Gate {
@@ -38,12 +30,12 @@ struct Gate {
     const auto sent = co_await exchange.response.send(ResponseHead{}, "hello");
     static_cast<void>(sent);
   }
-  test::ScriptedHandler::Script script() {
+  ScriptedHandler::Script script() {
     return [this](Exchange& exchange) { return handle(exchange); };
   }
 };
 
-class HttpServer : public test::ServerFixture {
+class HttpServer : public ServerFixture {
  protected:
   // Polls, for up to five seconds.
   template <class Condition>
@@ -274,4 +266,4 @@ TEST_F(HttpServer, does_not_listen_on_what_does_not_listen) {
 }
 
 }  // namespace
-}  // namespace tollgate::http
+}  // namespace tollgate::http::test

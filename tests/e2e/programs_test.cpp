@@ -10,6 +10,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "tests/support/answer_table.hpp"
 #include "tests/support/background_load.hpp"
 #include "tests/support/compile_bombs.hpp"
 #include "tests/support/gateway_process.hpp"
@@ -149,20 +150,14 @@ TEST_F(Programs, a_compile_bomb_ends_at_its_limit_with_a_sentence) {
 }
 
 TEST_F(Programs, a_gateway_that_is_to_load_a_compile_bomb_serves_on) {
-  const std::string plain = R"(
-listen = "127.0.0.1:0"
-workers = 2
-[[route]]
-path = "/answer"
-respond = { status = 200, body = "old" }
-)";
   ServeOptions options;
   options.environment["XDG_CACHE_HOME"] = cache_.path();
-  const auto gateway = GatewayProcess::with_config(plain, options);
+  const auto gateway = GatewayProcess::with_config(answer_table("old"), options);
   BackgroundLoad load(gateway.port(), "/answer", 4);
   ASSERT_TRUE(load.wait_for_answers(100));
   const std::string bomb = write("greedy.wasm", greedy_module());
-  gateway.rewrite_config(plain + fmt::format("[[route]]\npath = \"/bomb\"\nwasm = \"{}\"\n", bomb));
+  gateway.rewrite_config(
+      answer_table("old", 2, fmt::format("[[route]]\npath = \"/bomb\"\nwasm = \"{}\"\n", bomb)));
   gateway.signal(SIGHUP);
   ASSERT_TRUE(gateway.wait_for_log("to compile: the limit is", std::chrono::seconds(40))) << gateway.err();
   EXPECT_THAT(gateway.err(), HasSubstr(bomb));

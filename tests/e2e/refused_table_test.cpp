@@ -1,12 +1,12 @@
 // A table that the supervisor could prepare and a worker cannot load: no engine can be made in a process that
 // may have no timer.
-#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
 #include <csignal>
 
+#include "tests/support/answer_table.hpp"
 #include "tests/support/gateway_process.hpp"
 #include "tests/support/http_client.hpp"
 
@@ -17,13 +17,7 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-const std::string native_route = R"(
-listen = "127.0.0.1:0"
-workers = 2
-[[route]]
-path = "/answer"
-respond = { status = 200, body = "old" }
-)";
+const std::string native_route = answer_table("old");
 const std::string guest_route = R"(
 [[route]]
 path = "/guest"

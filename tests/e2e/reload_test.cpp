@@ -1,10 +1,10 @@
 // SIGHUP: all workers change over or none does, and no request is lost.
-#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
 #include <csignal>
 
+#include "tests/support/answer_table.hpp"
 #include "tests/support/background_load.hpp"
 #include "tests/support/gateway_process.hpp"
 #include "tests/support/http_client.hpp"
@@ -12,17 +12,6 @@
 
 namespace tollgate::testing {
 namespace {
-
-std::string config(const std::string& body, int workers = 2, const std::string& more = {}) {
-  return fmt::format(R"(
-listen = "127.0.0.1:0"
-workers = {}
-[[route]]
-path = "/answer"
-respond = {{ status = 200, body = "{}" }}
-{})",
-                     workers, body, more);
-}
 
 void reload(const GatewayProcess& gateway, const std::string& toml, const std::string& expected_log) {
   const std::size_t from = gateway.err().size();
@@ -32,11 +21,11 @@ void reload(const GatewayProcess& gateway, const std::string& toml, const std::s
 }
 
 TEST(Reload, changes_answers_adds_and_removes_routes_within_a_second) {
-  const auto gateway =
-      GatewayProcess::with_config(config("old", 2, "[[route]]\npath = \"/gone\"\nnative = \"hello\"\n"));
+  const auto gateway = GatewayProcess::with_config(
+      answer_table("old", 2, "[[route]]\npath = \"/gone\"\nnative = \"hello\"\n"));
   EXPECT_EQ(get(gateway.port(), "/answer").body, "old");
   EXPECT_EQ(get(gateway.port(), "/gone").status, 200);
-  gateway.rewrite_config(config("new", 2, "[[route]]\npath = \"/added\"\nnative = \"hello\"\n"));
+  gateway.rewrite_config(answer_table("new", 2, "[[route]]\npath = \"/added\"\nnative = \"hello\"\n"));
   gateway.signal(SIGHUP);
   ASSERT_TRUE(gateway.wait_for_log("reloaded 2 routes", std::chrono::seconds(1)));
   for (int i = 0; i < 8; ++i) {  // connections go to either worker
@@ -47,30 +36,31 @@ TEST(Reload, changes_answers_adds_and_removes_routes_within_a_second) {
 }
 
 TEST(Reload, keeps_the_workers_and_their_connections) {
-  const auto gateway = GatewayProcess::with_config(config("old"));
+  const auto gateway = GatewayProcess::with_config(answer_table("old"));
   const auto workers = gateway.worker_pids();
   Connection connection(gateway.port());
   const std::string request = "GET /answer HTTP/1.1\r\nHost: test\r\n\r\n";
   connection.send(request);
   EXPECT_EQ(connection.read_response().body, "old");
-  reload(gateway, config("new"), "reloaded");
+  reload(gateway, answer_table("new"), "reloaded");
   connection.send(request);
   EXPECT_EQ(connection.read_response().body, "new");
   EXPECT_EQ(gateway.worker_pids(), workers);
 }
 
 TEST(Reload, a_bad_configuration_changes_nothing_and_the_log_says_why) {
-  const auto gateway = GatewayProcess::with_config(config("old"));
-  reload(gateway, config("new", 2, "nonsense = 1\n"), "nonsense");
+  const auto gateway = GatewayProcess::with_config(answer_table("old"));
+  reload(gateway, answer_table("new", 2, "nonsense = 1\n"), "nonsense");
   for (int i = 0; i < 8; ++i) EXPECT_EQ(get(gateway.port(), "/answer").body, "old");
-  reload(gateway, config("new"), "reloaded 1 routes");
+  reload(gateway, answer_table("new"), "reloaded 1 routes");
   EXPECT_EQ(get(gateway.port(), "/answer").body, "new");
 }
 
 TEST(Reload, a_bad_module_changes_nothing_and_the_log_names_it) {
-  const auto gateway = GatewayProcess::with_config(config("old"));
+  const auto gateway = GatewayProcess::with_config(answer_table("old"));
   gateway.folder().write("broken.wasm", "not wasm at all");
-  reload(gateway, config("new", 2, "[[route]]\npath = \"/w\"\nwasm = \"broken.wasm\"\n"), "broken.wasm");
+  reload(gateway, answer_table("new", 2, "[[route]]\npath = \"/w\"\nwasm = \"broken.wasm\"\n"),
+         "broken.wasm");
   for (int i = 0; i < 8; ++i) {
     EXPECT_EQ(get(gateway.port(), "/answer").body, "old");
     EXPECT_EQ(get(gateway.port(), "/w").status, 404);
@@ -78,10 +68,10 @@ TEST(Reload, a_bad_module_changes_nothing_and_the_log_names_it) {
 }
 
 TEST(Reload, loses_no_request_under_load) {
-  const auto gateway = GatewayProcess::with_config(config("0"));
+  const auto gateway = GatewayProcess::with_config(answer_table("0"));
   BackgroundLoad load(gateway.port(), "/answer", 8);
   ASSERT_TRUE(load.wait_for_answers(100));
-  for (int i = 1; i <= 20; ++i) reload(gateway, config(std::to_string(i)), "reloaded 1 routes");
+  for (int i = 1; i <= 20; ++i) reload(gateway, answer_table(std::to_string(i)), "reloaded 1 routes");
   ASSERT_TRUE(load.wait_for_answers(100));
   const auto counts = load.stop();
   EXPECT_EQ(counts.lost, 0u);
@@ -91,13 +81,13 @@ TEST(Reload, loses_no_request_under_load) {
 }
 
 TEST(Reload, another_number_of_workers_replaces_them_and_loses_no_request) {
-  const auto gateway = GatewayProcess::with_config(config("one", 1));
+  const auto gateway = GatewayProcess::with_config(answer_table("one", 1));
   const auto before = gateway.worker_pids();
   BackgroundLoad load(gateway.port(), "/answer", 8);
   ASSERT_TRUE(load.wait_for_answers(100));
-  reload(gateway, config("three", 3), "reloaded 1 routes");
+  reload(gateway, answer_table("three", 3), "reloaded 1 routes");
   ASSERT_TRUE(load.wait_for_answers(500));
-  reload(gateway, config("two", 2), "reloaded 1 routes");
+  reload(gateway, answer_table("two", 2), "reloaded 1 routes");
   ASSERT_TRUE(load.wait_for_answers(500));
   const auto counts = load.stop();
   EXPECT_EQ(counts.lost, 0u);
@@ -109,7 +99,7 @@ TEST(Reload, another_number_of_workers_replaces_them_and_loses_no_request) {
 }
 
 TEST(Reload, another_address_is_served_and_the_old_one_is_closed) {
-  const auto gateway = GatewayProcess::with_config(config("old"));
+  const auto gateway = GatewayProcess::with_config(answer_table("old"));
   const std::string toml = R"(
 listen = "127.0.0.2:0"
 workers = 2
@@ -131,15 +121,15 @@ respond = { status = 200, body = "new" }
 }
 
 TEST(Reload, two_hundred_leave_descriptors_mappings_and_memory_as_five_did) {
-  const auto gateway = GatewayProcess::with_config(config("0", 1));
+  const auto gateway = GatewayProcess::with_config(answer_table("0", 1));
   const auto figures = [&gateway] {
     std::vector<ProcessFigures> all{figures_of(gateway.pid())};
     for (const pid_t worker : gateway.worker_pids()) all.push_back(figures_of(worker));
     return all;
   };
-  for (int i = 0; i < 5; ++i) reload(gateway, config(std::to_string(i), 1), "reloaded 1 routes");
+  for (int i = 0; i < 5; ++i) reload(gateway, answer_table(std::to_string(i), 1), "reloaded 1 routes");
   const auto after_5 = figures();
-  for (int i = 5; i < 200; ++i) reload(gateway, config(std::to_string(i), 1), "reloaded 1 routes");
+  for (int i = 5; i < 200; ++i) reload(gateway, answer_table(std::to_string(i), 1), "reloaded 1 routes");
   const auto after_200 = figures();
   EXPECT_EQ(get(gateway.port(), "/answer").body, "199");
   ASSERT_EQ(after_5.size(), after_200.size());
@@ -147,7 +137,7 @@ TEST(Reload, two_hundred_leave_descriptors_mappings_and_memory_as_five_did) {
     EXPECT_EQ(after_200[i].descriptors, after_5[i].descriptors);
     EXPECT_LE(after_200[i].mappings,
               after_5[i].mappings + 2);  // the allocator may have split or grown its heap
-    EXPECT_LE(after_200[i].pss_kib, after_5[i].pss_kib + 256);
+    EXPECT_LE(after_200[i].memory_kib, after_5[i].memory_kib + 256);
   }
 }
 

@@ -37,8 +37,7 @@ ProcessFigures figures_of(pid_t pid) {
   figures.descriptors = static_cast<std::size_t>(std::distance(begin(folder), end(folder)));
   std::ifstream maps = open(pid, "maps");
   for (std::string line; std::getline(maps, line);) ++figures.mappings;
-  figures.pss_kib = rollup_kib(pid, "Pss");
-  figures.private_kib = rollup_kib(pid, "Private_Clean") + rollup_kib(pid, "Private_Dirty");
+  figures.memory_kib = rollup_kib(pid, "Pss_Anon") + rollup_kib(pid, "Pss_Shmem");
   return figures;
 }
 

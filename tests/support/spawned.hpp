@@ -4,12 +4,14 @@
 #include <sys/types.h>
 
 #include <chrono>
+#include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <ios>
 #include <string>
 #include <thread>
 
+#include "tests/support/http_client.hpp"
 #include "tests/support/read_file.hpp"
 
 namespace tollgate::testing {
@@ -56,6 +58,15 @@ inline pid_t child_named(pid_t parent, const std::string& argument) {
     if (line.find(argument) != std::string::npos) return pid;
   }
   return -1;
+}
+
+// Asks again until the route answers with 200: a spawner that died is replaced in a moment.
+inline bool soon_answers(std::uint16_t port, const std::string& target) {
+  for (int i = 0; i < 100; ++i) {
+    if (request(port, "POST", target, "x").status == 200) return true;
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  return false;
 }
 
 }  // namespace tollgate::testing
