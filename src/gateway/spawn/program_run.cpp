@@ -15,6 +15,7 @@
 #include <csignal>
 #include <cstring>
 #include <optional>
+#include <utility>
 
 #include "base/task_group.hpp"
 
@@ -126,23 +127,28 @@ class ProgramRun {
     in.reset();
     out->theirs.reset();
     err->theirs.reset();
-    out_ = std::move(out->ours);
-    err_ = std::move(err->ours);
+    out_.pipe = std::move(out->ours);
+    err_.pipe = std::move(err->ours);
     if (input.expected == ProgramInput::Output::much) {
       watch();
     } else {
       wheel_.arm_after(watch_, watch_after);
     }
     co_await run_.ended();
-    watch_.disarm();
-    co_await readers_.wait();  // nobody holds the pipes any more
-    take_rest(out_, &ProgramRun::take_output);
-    take_rest(err_, &ProgramRun::take_complaints);
+    stop_watching();
+    co_await readers_.wait();
+    take_rest(out_);
+    take_rest(err_);
     co_return outcome(name);
   }
 
  private:
-  using Take = void (ProgramRun::*)(std::string_view);
+  // One of the two pipes that the program writes to.
+  struct Stream {
+    void (ProgramRun::*take)(std::string_view);
+    UniqueFd pipe;                      // until it is watched
+    std::optional<Descriptor> watched;  // from then on
+  };
 
   static void cancel(void* self, const http::Reason&) {
     auto& run = *static_cast<ProgramRun*>(self);
@@ -153,28 +159,44 @@ class ProgramRun {
   // Most programs end soon and write less than a pipe holds: reading them once at the end costs a fraction of
   // waking up for each piece and each end of file. The others are watched from here on.
   void watch() {
-    readers_.spawn(read_pipe(Descriptor(executor_, out_.release()), &ProgramRun::take_output));
-    readers_.spawn(read_pipe(Descriptor(executor_, err_.release()), &ProgramRun::take_complaints));
+    out_.watched.emplace(executor_, out_.pipe.release());
+    err_.watched.emplace(executor_, err_.pipe.release());
+    readers_.spawn(read_pipe(out_));
+    readers_.spawn(read_pipe(err_));
   }
   static void watch_time_over(void* self) { static_cast<ProgramRun*>(self)->watch(); }
 
-  Task<> read_pipe(Descriptor pipe, Take take) {
+  Task<> read_pipe(Stream& stream) {
     std::array<char, piece_bytes> piece;
-    for (;;) {
-      const auto [error, count] = co_await pipe.async_read_some(asio::buffer(piece), use_task_tuple);
+    while (!over_) {
+      const auto [error, count] =
+          co_await stream.watched->async_read_some(asio::buffer(piece), use_task_tuple);
       if (error) co_return;
-      (this->*take)({piece.data(), count});
+      (this->*stream.take)({piece.data(), count});
     }
   }
 
-  // No writer is left, so a short read is the last.
-  void take_rest(const UniqueFd& pipe, Take take) {
-    if (!pipe) return;
+  // Without waiting for the end of the pipes: the program may have handed them to a process that lives on.
+  void stop_watching() {
+    watch_.disarm();
+    over_ = true;
+    error_code ignored;
+    for (Stream* const stream : {&out_, &err_}) {
+      if (stream->watched) stream->watched->cancel(ignored);
+    }
+  }
+
+  // Nobody of the run is left to write, so a short read is the last; and what others may write meanwhile does
+  // not make it more than a pipe holds.
+  void take_rest(Stream& stream) {
+    const int pipe = stream.watched ? stream.watched->native_handle() : stream.pipe.get();
     std::array<char, piece_bytes> piece;
-    for (;;) {
-      const ssize_t count = read(pipe.get(), piece.data(), piece.size());
-      if (count > 0) (this->*take)({piece.data(), static_cast<std::size_t>(count)});
+    for (std::size_t taken = 0;;) {
+      const ssize_t count = read(pipe, piece.data(), piece.size());
+      if (count > 0) (this->*stream.take)({piece.data(), static_cast<std::size_t>(count)});
       if (count < static_cast<ssize_t>(piece.size())) return;
+      taken += piece.size();
+      if (std::cmp_greater_equal(taken, fcntl(pipe, F_GETPIPE_SZ))) return;
     }
   }
 
@@ -240,12 +262,13 @@ class ProgramRun {
   http::Cancellation& cancellation_;
   std::string& output_;
   GuestStderr& lines_;
-  UniqueFd out_;  // until they are watched
-  UniqueFd err_;
+  Stream out_{.take = &ProgramRun::take_output};
+  Stream err_{.take = &ProgramRun::take_complaints};
   std::uint64_t complaint_bytes_left_;
   std::uint64_t bytes_written_ = 0;
   TaskGroup readers_;
   TimerWheel::Deadline watch_{&watch_time_over, this};
+  bool over_ = false;  // nobody of the run is left
   bool cancelled_ = false;
   bool too_much_ = false;
 };

@@ -1,6 +1,7 @@
 // Programs run through a real spawner.
 #include "gateway/spawn/program_run.hpp"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -97,6 +98,18 @@ TEST_F(ProgramRun, ends_when_the_exchange_is_cancelled) {
   SteadyTimer later(loop_, std::chrono::milliseconds(100));
   later.async_wait([this](error_code) { cancellation_.cancel(reasons::deadline); });
   EXPECT_EQ(run("trap '' TERM; (setsid sleep 60 &); sleep 60").ending, Ending::cancelled);
+}
+
+TEST_F(ProgramRun, does_not_wait_for_a_stranger_who_holds_its_output) {
+  UniqueFd stranger;
+  SteadyTimer later(loop_, std::chrono::milliseconds(200));
+  later.async_wait([&](error_code) {
+    ASSERT_EQ(observer_.lines.size(), 1u);
+    stranger.reset(open(("/proc/" + observer_.lines[0] + "/fd/1").c_str(), O_WRONLY | O_CLOEXEC));
+  });
+  EXPECT_EQ(run("echo $$ >&2; sleep 0.5; head -c 50000 /dev/zero").ending, Ending::done);
+  EXPECT_TRUE(stranger);
+  EXPECT_EQ(output_.size(), 50000u);
 }
 
 TEST_F(ProgramRun, leaves_no_descriptor_behind) {
