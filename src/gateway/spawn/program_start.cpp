@@ -14,6 +14,19 @@
 
 #include "gateway/spawn/raw_system_call.hpp"
 
+// What runs in the child. A sanitizer's instrumentation writes to what it keeps for the thread or the stack,
+// and those are the parent's, which runs at the same time.
+#define TOLLGATE_IN_CHILD \
+  __attribute__((no_sanitize("address"), no_sanitize("thread"), no_sanitize("undefined")))
+
+// The thread sanitizer's clone() takes the child for a fork's and lets both unlock what the parent locked.
+#if defined(__SANITIZE_THREAD__)
+extern "C" int __clone(int (*)(void*), void*, int, void*, ...);
+#define TOLLGATE_CLONE ::__clone
+#else
+#define TOLLGATE_CLONE ::clone
+#endif
+
 namespace tollgate::gateway {
 namespace {
 
@@ -26,14 +39,14 @@ void point_to(const std::vector<std::string>& strings, std::vector<char*>& list)
 }
 
 // What cannot be set stays as it was.
-void limit(int resource, std::uint64_t soft, std::uint64_t hard) {
+TOLLGATE_IN_CHILD void limit(int resource, std::uint64_t soft, std::uint64_t hard) {
   if (soft == 0) return;
   const rlimit64 both{soft, hard};
   raw_system_call(SYS_prlimit64, 0, resource, word(&both));
 }
 
 // The sources are above 2, and 3 is the last to be replaced.
-long arrange(const ProgramFiles& files) {
+TOLLGATE_IN_CHILD long arrange(const ProgramFiles& files) {
   const int sources[] = {files.in, files.out, files.err};
   for (int target = 0; target < 3; ++target) {
     if (const long result = raw_system_call(SYS_dup3, sources[target], target); result < 0) return result;
@@ -49,14 +62,16 @@ expected<pid_t, int> ProgramStart::begin(StartProgram program, const ProgramFile
   program_ = std::move(program);
   point_to(program_.argv, argv_);
   point_to(program_.environment, environment_);
+  argv_begin_ = argv_.data();
+  environment_begin_ = environment_.data();
   files_ = files;
   error_ = 0;
-  const pid_t pid = ::clone(&run_child, stack_.data() + stack_.size(), CLONE_VM | SIGCHLD, this);
+  const pid_t pid = TOLLGATE_CLONE(&run_child, stack_.data() + stack_.size(), CLONE_VM | SIGCHLD, this);
   if (pid < 0) return unexpected(errno);
   return pid;
 }
 
-int ProgramStart::run_child(void* self) {
+TOLLGATE_IN_CHILD int ProgramStart::run_child(void* self) {
   auto& start = *static_cast<ProgramStart*>(self);
   start.error_ = start.become_program();
   raw_system_call(SYS_exit_group, not_executed);
@@ -65,7 +80,7 @@ int ProgramStart::run_child(void* self) {
 
 // In the child, on the parent's memory: system calls only, and none of the C library's, whose errno and locks
 // are the parent's. Returns the errno of the step that failed.
-int ProgramStart::become_program() const {
+TOLLGATE_IN_CHILD int ProgramStart::become_program() const {
   const SpawnLimits& limits = program_.limits;
   raw_system_call(SYS_setpgid, 0, 0);  // a session would cost a scheduling group of its own (autogroup)
   raw_system_call(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL);  // a spawner that was killed cannot end it
@@ -81,7 +96,7 @@ int ProgramStart::become_program() const {
   const std::uint64_t no_signal = 0;  // the kernel's set, not the library's
   raw_system_call(SYS_rt_sigprocmask, SIG_SETMASK, word(&no_signal), 0, sizeof no_signal);
   return static_cast<int>(
-      -raw_system_call(SYS_execve, word(argv_[0]), word(argv_.data()), word(environment_.data())));
+      -raw_system_call(SYS_execve, word(*argv_begin_), word(argv_begin_), word(environment_begin_)));
 }
 
 }  // namespace tollgate::gateway

@@ -40,6 +40,8 @@ class ProgramStart {
   StartProgram program_;
   std::vector<char*> argv_;
   std::vector<char*> environment_;
+  char* const* argv_begin_ = nullptr;  // for the child, which calls no function that could be instrumented
+  char* const* environment_begin_ = nullptr;
   ProgramFiles files_;
   volatile int error_ = 0;
   alignas(16) std::array<char, 16384> stack_;

@@ -6,13 +6,15 @@ namespace tollgate::gateway {
 
 // The result, or the negated errno. Arguments are integers or pointers, as syscall(2) takes them.
 #if defined(__x86_64__)
-inline long raw_system_call(long number, long a = 0, long b = 0, long c = 0, long d = 0) {
+[[gnu::always_inline]] inline long raw_system_call(long number, long a = 0, long b = 0, long c = 0,
+                                                   long d = 0) {
   register long fourth asm("r10") = d;
   asm volatile("syscall" : "+a"(number) : "D"(a), "S"(b), "d"(c), "r"(fourth) : "rcx", "r11", "memory");
   return number;
 }
 #elif defined(__aarch64__)
-inline long raw_system_call(long number, long a = 0, long b = 0, long c = 0, long d = 0) {
+[[gnu::always_inline]] inline long raw_system_call(long number, long a = 0, long b = 0, long c = 0,
+                                                   long d = 0) {
   register long which asm("x8") = number;
   register long first asm("x0") = a;
   register long second asm("x1") = b;
@@ -26,7 +28,7 @@ inline long raw_system_call(long number, long a = 0, long b = 0, long c = 0, lon
 #endif
 
 template <class T>
-long word(const T* pointer) {
+[[gnu::always_inline]] inline long word(const T* pointer) {
   return reinterpret_cast<long>(pointer);
 }
 
