@@ -91,6 +91,8 @@ Task<GatewaySupervisor::Result> GatewaySupervisor::replace_workers(Table table) 
   const auto workers_before = static_cast<unsigned>(crew_->size());
   auto listeners = ListenerSet::open(config.listen, config.workers, &*listeners_);
   if (!listeners) co_return unexpected(listeners.error());
+  // By the time the new workers have started, nobody is in a handshake with a socket that is to be closed.
+  if (listeners_) listeners_->steer_to_first(config.workers);
   auto crew = std::make_unique<WorkerCrew>(context_, config.workers, *listeners);
   auto started = co_await crew->start(table);
   if (started && stop_ != Stop::no) started = unexpected(std::string(stopping));
@@ -98,7 +100,10 @@ Task<GatewaySupervisor::Result> GatewaySupervisor::replace_workers(Table table) 
   if (!started) {
     crew->abandon();
     crew->keep(keepers_);
-    if (listeners_) listeners_->shrink(workers_before);
+    if (listeners_) {
+      listeners_->shrink(workers_before);
+      listeners_->steer_to_first(workers_before);
+    }
     co_return started;
   }
   now_serving(table);

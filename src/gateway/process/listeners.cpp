@@ -2,9 +2,11 @@
 
 #include <arpa/inet.h>
 #include <fmt/format.h>
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include <array>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
@@ -107,8 +109,24 @@ expected<ListenAddress, std::string> ListenAddress::open(const std::string& addr
   return opened;
 }
 
+// The kernel numbers the sockets in the order in which they began to listen: those that close come last.
+void ListenAddress::steer_to_first(unsigned sockets) {
+  if (sockets >= this->sockets()) {
+    set(sockets_.front().get(), SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, 0);
+    return;
+  }
+  std::array<sock_filter, 3> code{{
+      {BPF_LD | BPF_W | BPF_ABS, 0, 0, static_cast<std::uint32_t>(SKF_AD_OFF + SKF_AD_RANDOM)},
+      {BPF_ALU | BPF_MOD | BPF_K, 0, 0, sockets},
+      {BPF_RET | BPF_A, 0, 0, 0},
+  }};
+  const sock_fprog program{.len = code.size(), .filter = code.data()};
+  setsockopt(sockets_.front().get(), SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof program);
+}
+
 expected<void, std::string> ListenAddress::resize(unsigned sockets) {
   while (sockets_.size() > sockets) sockets_.pop_back();
+  if (sockets_.size() < sockets) steer_to_first(sockets);
   while (sockets_.size() < sockets) {
     auto next = open_socket(actual_, Sharing::joins);
     if (!next) return unexpected(next.error());
@@ -157,6 +175,10 @@ expected<void, std::string> ListenerSet::activate() {
     if (auto active = address->activate(); !active) return active;
   }
   return {};
+}
+
+void ListenerSet::steer_to_first(unsigned sockets) {
+  for (const auto& address : addresses_) address->steer_to_first(sockets);
 }
 
 void ListenerSet::shrink(unsigned sockets) {

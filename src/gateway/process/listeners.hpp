@@ -31,6 +31,11 @@ class ListenAddress {
   int socket(unsigned index) const { return sockets_.at(index).get(); }
   unsigned sockets() const { return static_cast<unsigned>(sockets_.size()); }
 
+  // New connections go to the first `sockets` of them only, until resize() opens more; with a number that is
+  // not smaller than theirs, to all. To be called well before the others are closed, for closing a socket
+  // resets the handshakes that have begun with it. A kernel that cannot goes on choosing among all.
+  void steer_to_first(unsigned sockets);
+
   // Opens or closes sockets until there are that many. New ones get no connections until activate(), so that nobody
   // waits in the queue of a socket that may be given up again.
   expected<void, std::string> resize(unsigned sockets);
@@ -51,6 +56,7 @@ class ListenerSet {
                                                  const ListenerSet* serving);
 
   expected<void, std::string> activate();
+  void steer_to_first(unsigned sockets);
   // Closes the sockets beyond that number. Whoever else holds them accepts what is queued.
   void shrink(unsigned sockets);
 

@@ -47,6 +47,29 @@ TEST(ListenAddress, a_socket_that_is_not_active_gets_none) {
   EXPECT_EQ(accepted, 64);
 }
 
+TEST(ListenAddress, sockets_that_are_to_be_closed_get_no_more_until_others_are_opened) {
+  auto address = ListenAddress::open("127.0.0.1:0", 3);
+  ASSERT_TRUE(address) << address.error();
+  ASSERT_TRUE(address->activate());
+  const auto accepts = [&address](unsigned socket) {
+    return static_cast<bool>(UniqueFd(accept4(address->socket(socket), nullptr, nullptr, SOCK_CLOEXEC)));
+  };
+  std::vector<UniqueFd> clients;
+  const auto connect_many = [&] {
+    for (int i = 0; i < 64; ++i) clients.push_back(connect_to(address->actual()));
+  };
+  address->steer_to_first(2);
+  connect_many();
+  EXPECT_TRUE(accepts(0) && accepts(1));
+  EXPECT_FALSE(accepts(2));
+  ASSERT_TRUE(address->resize(2));
+  connect_many();
+  ASSERT_TRUE(address->resize(3));
+  ASSERT_TRUE(address->activate());
+  connect_many();
+  EXPECT_TRUE(accepts(2));
+}
+
 TEST(ListenAddress, a_second_gateway_on_the_same_address_is_refused) {
   const auto first = ListenAddress::open("127.0.0.1:0", 2);
   ASSERT_TRUE(first) << first.error();
