@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 
+#include "base/interval_clock.hpp"
 #include "sandbox/engine.hpp"
 #include "sandbox/epoch_ticker.hpp"
 #include "sandbox/memory/fault_handler.hpp"
@@ -44,6 +45,7 @@ class WasmtimeEngine final : public Engine {
   EpochTicker& ticker() { return *ticker_; }
   MappingBudget& budget() { return budget_; }
   StackPool& stacks() { return stacks_; }
+  IntervalClock& clock() { return clock_; }
 
   // While it lives, the engine's calls for a memory and a stack are for `run`.
   class Instantiating {
@@ -66,6 +68,7 @@ class WasmtimeEngine final : public Engine {
     void operator()(auto* object) const { Delete(object); }
   };
 
+  IntervalClock clock_;
   MappingBudget budget_;
   StackPool stacks_;
   SignalStack signal_stack_;

@@ -10,8 +10,6 @@
 namespace tollgate::sandbox {
 
 namespace {
-using Clock = std::chrono::steady_clock;
-
 std::chrono::nanoseconds thread_cpu_time() {
   timespec now;
   ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
@@ -56,7 +54,7 @@ std::uint8_t* WasmtimeRun::make_memory(std::size_t initial_bytes, void** owner) 
 std::uint8_t* WasmtimeRun::make_stack(std::size_t bytes, void** owner) {
   std::uint8_t* const stack = program_.engine().stacks().take(bytes, owner);
   no_capacity_ = stack == nullptr;
-  entered_at_ = Clock::now();
+  entered_at_ = program_.engine().clock().now();
   return stack;
 }
 
@@ -82,7 +80,8 @@ std::uint8_t WasmtimeRun::host_call(void* run, const void* function, wasmtime_va
 }
 
 tollgate_run_state_t WasmtimeRun::begin(wasmtime_error_t** error) {
-  const auto begun = Clock::now();
+  IntervalClock& clock = program_.engine().clock();
+  const auto begun = clock.now();
   entered_at_ = begun;
   alive_ = true;
   tollgate_run_state_t state;
@@ -92,24 +91,25 @@ tollgate_run_state_t WasmtimeRun::begin(wasmtime_error_t** error) {
     const EpochTicker::Slice slice(program_.engine().ticker());
     state = tollgate_run_begin(program_.raw(), &context_, &run_, error);
   }
-  left_at_ = Clock::now();
-  costs_.instantiate = entered_at_ - begun;
-  costs_.run = left_at_ - entered_at_;
+  left_at_ = clock.now();
+  costs_.instantiate = clock.between(begun, entered_at_);
+  costs_.run = clock.between(entered_at_, left_at_);
   costs_.cpu = std::min(costs_.run, first_slice_max);
   return state;
 }
 
 tollgate_run_state_t WasmtimeRun::enter_again(wasmtime_error_t** error) {
   const auto cpu_begun = thread_cpu_time();
-  const auto begun = Clock::now();
+  IntervalClock& clock = program_.engine().clock();
+  const auto begun = clock.now();
   tollgate_run_state_t state;
   {
     const RunningSlot running(slot_);
     const EpochTicker::Slice slice(program_.engine().ticker());
     state = tollgate_run_resume(&run_, error);
   }
-  left_at_ = Clock::now();
-  costs_.run += left_at_ - begun;
+  left_at_ = clock.now();
+  costs_.run += clock.between(begun, left_at_);
   costs_.cpu += thread_cpu_time() - cpu_begun;
   return state;
 }
@@ -178,7 +178,8 @@ void WasmtimeRun::tear_down() {
 
 Outcome WasmtimeRun::take_outcome() {
   tear_down();
-  costs_.teardown = Clock::now() - left_at_;
+  IntervalClock& clock = program_.engine().clock();
+  costs_.teardown = clock.between(left_at_, clock.now());
   return {.ending = ending_.value_or(Ending::engine),
           .exit_code = exit_code_,
           .detail = std::move(detail_),

@@ -5,8 +5,8 @@
 // Around each slice this class tells the fault handler which slot is running and the ticker that a guest is,
 // and charges the CPU time.
 //
-// CPU time. Reading the thread's CPU clock is a system call, reading the monotonic clock is not. A slice ends
-// at the first tick after it began, so the first slice is charged by the monotonic clock, at most
+// CPU time. Reading the thread's CPU clock is a system call, reading the interval clock is not. A slice ends
+// at the first tick after it began, so the first slice is charged by the interval clock, at most
 // first_slice_max of it (the thread may have been preempted); only guests that need a second slice pay for
 // the thread's clock. Ticks are seen at loop heads and function entries. One bulk operation (memory.fill,
 // memory.copy, table.fill) runs to its end without a check; its cost is bounded by the route's memory limit
@@ -18,6 +18,7 @@
 #include <optional>
 #include <string>
 
+#include "base/interval_clock.hpp"
 #include "sandbox/epoch_ticker.hpp"
 #include "sandbox/memory/slot.hpp"
 #include "sandbox/program.hpp"
@@ -69,8 +70,8 @@ class WasmtimeRun final : public Run {
   bool no_capacity_ = false;
   std::optional<Ending> ending_;
   int exit_code_ = 0;
-  SteadyTime entered_at_;  // the guest, for the first time
-  SteadyTime left_at_;  // the guest; teardown is counted from there, so that it takes one look at the clock
+  IntervalClock::Instant entered_at_{};  // the guest, for the first time
+  IntervalClock::Instant left_at_{};  // the guest; teardown is counted from there, so that it takes one look at the clock
   std::string detail_;
   std::chrono::nanoseconds cpu_max_;
   Costs costs_;
