@@ -21,7 +21,7 @@
 namespace tollgate::gateway {
 
 // Well below the default socket buffer, so that a packet always fits.
-inline constexpr std::size_t packet_bytes_max = 128 * 1024;
+inline constexpr std::size_t packet_bytes_max = 128u << 10;
 // The kernel's bound is 253 (SCM_MAX_FD).
 inline constexpr std::size_t packet_fds_max = 250;
 

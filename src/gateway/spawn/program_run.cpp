@@ -99,7 +99,7 @@ const char* start_remedy(int error) {
 
 class ProgramRun {
  public:
-  ProgramRun(Executor executor, const ProgramServices& services, const ProgramBounds& bounds,
+  ProgramRun(const Executor& executor, const ProgramServices& services, const ProgramBounds& bounds,
              http::Cancellation& cancellation, std::string& output, GuestStderr& lines)
       : executor_(executor),
         run_(services.spawner),
@@ -143,9 +143,11 @@ class ProgramRun {
   }
 
  private:
+  using Take = void (ProgramRun::*)(std::string_view);
+
   // One of the two pipes that the program writes to.
   struct Stream {
-    void (ProgramRun::*take)(std::string_view);
+    Take take;
     UniqueFd pipe;                      // until it is watched
     std::optional<Descriptor> watched;  // from then on
   };
@@ -159,20 +161,17 @@ class ProgramRun {
   // Most programs end soon and write less than a pipe holds: reading them once at the end costs a fraction of
   // waking up for each piece and each end of file. The others are watched from here on.
   void watch() {
-    out_.watched.emplace(executor_, out_.pipe.release());
-    err_.watched.emplace(executor_, err_.pipe.release());
-    readers_.spawn(read_pipe(out_));
-    readers_.spawn(read_pipe(err_));
+    readers_.spawn(read_pipe(out_.watched.emplace(executor_, out_.pipe.release()), out_.take));
+    readers_.spawn(read_pipe(err_.watched.emplace(executor_, err_.pipe.release()), err_.take));
   }
   static void watch_time_over(void* self) { static_cast<ProgramRun*>(self)->watch(); }
 
-  Task<> read_pipe(Stream& stream) {
+  Task<> read_pipe(Descriptor& pipe, Take take) {
     std::array<char, piece_bytes> piece;
     while (!over_) {
-      const auto [error, count] =
-          co_await stream.watched->async_read_some(asio::buffer(piece), use_task_tuple);
+      const auto [error, count] = co_await pipe.async_read_some(asio::buffer(piece), use_task_tuple);
       if (error) co_return;
-      (this->*stream.take)({piece.data(), count});
+      (this->*take)({piece.data(), count});
     }
   }
 
