@@ -11,7 +11,6 @@
 
 #include <array>
 #include <boost/asio/posix/basic_stream_descriptor.hpp>
-#include <optional>
 
 #include "base/async.hpp"
 #include "base/turn_end.hpp"
@@ -49,15 +48,14 @@ class ReadPoll final : public asio::execution_context::service {
   using Descriptor = asio::posix::basic_stream_descriptor<Executor>;
   static constexpr int batch_max = 64;
 
-  void shutdown() override { descriptor_.reset(); }
+  void shutdown() override;
   bool control(int operation, int fd, Reader& reader);
   bool open();
   void wait();
   void dispatch();
 
-  EventLoop& loop_;
   TurnEnd& turn_end_;
-  std::optional<Descriptor> descriptor_;
+  Descriptor descriptor_;  // open from the first watch() on
   std::array<epoll_event, batch_max> batch_{};
   int batch_end_ = 0;  // of those not told yet
 };
