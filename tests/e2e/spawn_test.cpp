@@ -138,6 +138,7 @@ TEST(Spawn, the_spawner_has_the_workers_rights_and_ends_with_it) {
   auto gateway = GatewayProcess::with_config(one_worker + spawn_route("/cat", "\"cat\""));
   const pid_t spawner = child_named(gateway.pid(), "spawner");
   ASSERT_GT(spawner, 0);
+  get(gateway.port(), "/cat");  // it has begun
   EXPECT_EQ(status_value(spawner, "NoNewPrivs"), "1");
   if (geteuid() == 0) {
     EXPECT_EQ(status_value(spawner, "Uid"), "65534\t65534\t65534\t65534");

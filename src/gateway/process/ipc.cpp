@@ -65,11 +65,11 @@ ssize_t receive_packet(int socket, std::span<char> room, Packet& packet) {
   const ssize_t n = recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
   if (n < 0) return n;
   adopt_fds(message, packet.fds);
+  packet.bytes.assign(room.data(), static_cast<std::size_t>(n));
   if ((message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) {
     errno = EMSGSIZE;
     return -1;
   }
-  packet.bytes.assign(room.data(), static_cast<std::size_t>(n));
   return n;
 }
 

@@ -48,7 +48,7 @@ struct ProgramEnded {
   std::uint64_t id = 0;
   int start_error = 0;                  // errno of the start; the rest is meaningless unless 0
   int wait_status = 0;                  // waitpid(2)
-  std::chrono::microseconds cpu{};      // user + system of the program and of every descendant
+  std::chrono::microseconds cpu{};      // user + system, with every descendant that can be attributed
   std::uint64_t memory_bytes_peak = 0;  // largest resident set of any single one of them
 };
 

@@ -97,12 +97,17 @@ class Spawner {
   bool serve_worker() {
     Packet packet;
     const ssize_t count = receive_packet(worker_.get(), {room_.get(), packet_bytes_max}, packet);
-    if (count < 0) return errno == EAGAIN || errno == EINTR || errno == EMSGSIZE;
+    const bool incomplete = count < 0 && errno == EMSGSIZE;
+    if (count < 0 && !incomplete) return errno == EAGAIN || errno == EINTR;
     if (count == 0) return false;
     auto message = decode(packet.bytes);
     if (!message) return true;
     if (auto* start = std::get_if<StartProgram>(&*message)) {
-      begin(*start, packet.fds);
+      if (incomplete) {
+        tell({.id = start->id, .start_error = EMFILE});
+      } else {
+        begin(*start, packet.fds);
+      }
     } else if (const auto* end = std::get_if<EndProgram>(&*message)) {
       const auto run = runs_.find(end->id);
       if (run != runs_.end()) begin_end(end->id, run->second);
@@ -158,10 +163,13 @@ class Spawner {
       return account_program(std::move(ended), status, used);
     }
     const auto orphan = run_of_orphan_.find(pid);
-    if (orphan == run_of_orphan_.end()) return;
-    const auto run = runs_.find(orphan->second);
-    run_of_orphan_.erase(orphan);
-    if (run != runs_.end()) add_use(used, run->second.report);
+    if (orphan != run_of_orphan_.end()) {
+      const auto run = runs_.find(orphan->second);
+      run_of_orphan_.erase(orphan);
+      if (run != runs_.end()) add_use(used, run->second.report);
+    } else if (runs_.size() == 1) {
+      add_use(used, runs_.begin()->second.report);  // with several, nobody can tell any more whose it was
+    }
   }
 
   void account_program(Program program, int status, const rusage& used) {
@@ -239,12 +247,13 @@ class Spawner {
 
   // Whether an orphan is this run's, or at least no other living run's.
   bool may_claim(std::uint64_t id, const Run& run, pid_t orphan) const {
-    if (getpgid(orphan) == run.pid) return true;
+    const pid_t group = getpgid(orphan);
+    if (group == run.pid) return true;
     const std::string marked = initial_environment(orphan, spawn_run_variable);
     if (marked == fmt::format("{}", id)) return true;
     for (const auto& [other_id, other] : runs_) {
       if (other_id == id) continue;
-      if (getpgid(orphan) == other.pid || marked == fmt::format("{}", other_id)) return false;
+      if (group == other.pid || marked == fmt::format("{}", other_id)) return false;
     }
     return true;
   }

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include <boost/asio/co_spawn.hpp>
@@ -122,6 +123,25 @@ TEST_F(SpawnerProcess, a_missing_program_is_an_errno) {
   const auto end = ended();
   ASSERT_TRUE(end);
   EXPECT_EQ(end->start_error, ENOENT);
+}
+
+TEST_F(SpawnerProcess, a_start_whose_descriptors_do_not_arrive_is_told_as_failed_and_the_next_one_works) {
+  start(1, "exit 0");
+  ASSERT_TRUE(ended());  // it has opened what it needs itself
+  rlimit before{};
+  ASSERT_EQ(prlimit(spawner_.pid(), RLIMIT_NOFILE, nullptr, &before), 0);
+  const rlimit none_left{3, before.rlim_max};
+  ASSERT_EQ(prlimit(spawner_.pid(), RLIMIT_NOFILE, &none_left, nullptr), 0);
+  start(2, "echo never");
+  const auto failed = ended();
+  ASSERT_TRUE(failed);
+  EXPECT_EQ(failed->start_error, EMFILE);
+  ASSERT_EQ(prlimit(spawner_.pid(), RLIMIT_NOFILE, &before, nullptr), 0);
+  start(3, "echo once");
+  const auto end = ended();
+  ASSERT_TRUE(end);
+  EXPECT_EQ(end->start_error, 0);
+  EXPECT_EQ(output(), "once\n");
 }
 
 TEST_F(SpawnerProcess, ends_a_program_that_ignores_sigterm) {
