@@ -37,6 +37,10 @@ class Worker {
   // Until the supervisor hangs up or a drain has ended. Gives the exit code.
   Task<int> run();
 
+  void flush_log() {
+    if (gateway_) gateway_->flush_log();
+  }
+
  private:
   using Result = expected<void, std::string>;
   using Fds = std::vector<UniqueFd>;
@@ -188,7 +192,9 @@ int run_worker() {
     if (failure) std::rethrow_exception(failure);
   });
   loop.run();
-  return exit_code;
+  // Requests may be in flight, and what their coroutines hold uses what would be destroyed before them.
+  worker.flush_log();
+  std::_Exit(exit_code);
 }
 
 }  // namespace tollgate::gateway

@@ -67,6 +67,9 @@ class WorkerGateway {
   // Stops accepting; completes when the last connection has ended. After `limit` all are cut.
   Task<> drain(std::chrono::milliseconds limit);
 
+  // What the log still holds leaves, as far as its reader takes it.
+  void flush_log() { log_.flush(); }
+
  private:
   // Exists from the first switch on.
   struct Serving {
