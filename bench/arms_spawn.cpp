@@ -19,6 +19,7 @@ namespace {
 
 constexpr char body[] = "hello";
 constexpr unsigned connections_per_core = 2;
+constexpr std::chrono::milliseconds turn_duration{1000};
 
 // Where the workers' user can reach it, too.
 std::string install(const Folder& folder, const std::string& program) {
@@ -35,9 +36,10 @@ std::string spawn_route(const std::string& command) {
 // Asks as many at a time as keep each core busy, and checks that the answers are right before and that all
 // were.
 LoadResult load_server(const Context& context, const Folder& folder, const Server& server,
-                       const Cores& server_cores, const Cores& client_cores, const std::string& answer) {
+                       const Cores& server_cores, const Cores& client_cores, const std::string& answer,
+                       std::chrono::milliseconds duration) {
   const Load load{.connections = connections_per_core * static_cast<unsigned>(server_cores.size()),
-                  .duration = context.effort.window,
+                  .duration = duration,
                   .body = body};
   HttpClient client(server.port());
   client.send_post("/", body);
@@ -52,17 +54,49 @@ LoadResult load_server(const Context& context, const Folder& folder, const Serve
 }
 
 SpawnCost cost_alone(const Context& context, const std::string& command, const Cores& cores) {
-  const SpawnCost cost = spawn_to_exit({command}, {}, body, body, cores, context.effort.window / 2);
+  const SpawnCost cost = spawn_to_exit({command}, {}, body, body, cores, turn_duration / 2);
   pin_to(context.placement.client);
   return cost;
 }
 
-SpawnCost middle(const SpawnCost& a, const SpawnCost& b) {
-  return {.cpu_us = (a.cpu_us + b.cpu_us) / 2, .wall_us = (a.wall_us + b.wall_us) / 2};
+// What a route and its floor cost when they take turns of a second and half a second: a machine's speed
+// drifts, and what a start costs drifts with it.
+struct Turns {
+  double requests = 0;
+  double seconds = 0;
+  double route_cpu_us = 0;  // of all requests
+  double floor_cpu_us = 0;  // of one run, the mean; wall alike
+  double floor_wall_us = 0;
+};
+
+template <class MeasureFloor>
+Turns take_turns(const Context& context, const Folder& folder, const Server& server,
+                 const Cores& server_cores, const Cores& client_cores, const MeasureFloor& measure_floor) {
+  Turns sum;
+  double floors = 0;
+  const auto add_floor = [&] {
+    const SpawnCost cost = measure_floor();
+    sum.floor_cpu_us += cost.cpu_us;
+    sum.floor_wall_us += cost.wall_us;
+    ++floors;
+  };
+  add_floor();
+  for (auto left = context.effort.window; left.count() > 0; left -= turn_duration) {
+    const std::int64_t cpu_before = cpu_nanoseconds(server.pid());
+    const LoadResult result =
+        load_server(context, folder, server, server_cores, client_cores, body, turn_duration);
+    sum.route_cpu_us += static_cast<double>(cpu_nanoseconds(server.pid()) - cpu_before) / 1e3;
+    sum.requests += static_cast<double>(result.requests + 1);
+    sum.seconds += result.seconds;
+    add_floor();
+  }
+  sum.floor_cpu_us /= floors;
+  sum.floor_wall_us /= floors;
+  return sum;
 }
 
 // One core: CPU time of the server's whole tree per request, programs included, over that of the program
-// started by hand before and after.
+// started by hand.
 class SpawnCostArm final : public Arm {
  public:
   SpawnCostArm(std::string name, std::string about, std::string program)
@@ -73,17 +107,14 @@ class SpawnCostArm final : public Arm {
     const std::string command = install(folder, program_);
     const Cores& cores = context.placement.server;
     const Server server = Server::tollgate(context.programs, folder, cores, 1, spawn_route(command));
-    const SpawnCost before = cost_alone(context, command, cores);
-    const std::int64_t cpu_before = cpu_nanoseconds(server.pid());
-    const LoadResult result = load_server(context, folder, server, cores, context.placement.client, body);
-    const double route_us = static_cast<double>(cpu_nanoseconds(server.pid()) - cpu_before) / 1e3 /
-                            static_cast<double>(result.requests + 1);
-    const SpawnCost alone = middle(before, cost_alone(context, command, cores));
+    const Turns turns = take_turns(context, folder, server, cores, context.placement.client,
+                                   [&] { return cost_alone(context, command, cores); });
+    const double route_us = turns.route_cpu_us / turns.requests;
     return {{"route_cpu_us", route_us},
-            {"posix_spawn_cpu_us", alone.cpu_us},
-            {"posix_spawn_wall_us", alone.wall_us},
-            {"requests_per_second", static_cast<double>(result.requests) / result.seconds},
-            {"cpu_over_posix_spawn", route_us / alone.cpu_us}};
+            {"posix_spawn_cpu_us", turns.floor_cpu_us},
+            {"posix_spawn_wall_us", turns.floor_wall_us},
+            {"requests_per_second", turns.requests / turns.seconds},
+            {"cpu_over_posix_spawn", route_us / turns.floor_cpu_us}};
   }
 
  private:
@@ -104,24 +135,19 @@ class SpawnThroughputArm final : public Arm {
     const auto cores = static_cast<double>(all.size());
     const Server server = Server::tollgate(context.programs, folder, all, static_cast<unsigned>(all.size()),
                                            spawn_route(command));
-    const auto floor = [&] {
-      return spawn_to_exit_on_each({command}, {}, body, body, all, context.effort.window / 2);
-    };
     const SpawnCost one_core = cost_alone(context, command, context.placement.server);
-    const SpawnCost before = floor();
-    const std::int64_t cpu_before = cpu_nanoseconds(server.pid());
-    const LoadResult result = load_server(context, folder, server, all, all, body);
-    const double cpu_us = static_cast<double>(cpu_nanoseconds(server.pid()) - cpu_before) / 1e3;
-    const SpawnCost alone = middle(before, floor());
-    const double requests = static_cast<double>(result.requests) / result.seconds;
+    const Turns turns = take_turns(context, folder, server, all, all, [&] {
+      return spawn_to_exit_on_each({command}, {}, body, body, all, turn_duration / 2);
+    });
+    const double requests = turns.requests / turns.seconds;
     // Where the share is low, the last two tell why: dearer requests, or cores that others had.
     return {{"requests_per_second", requests},
-            {"posix_spawn_cpu_us", alone.cpu_us},
+            {"posix_spawn_cpu_us", turns.floor_cpu_us},
             {"posix_spawn_one_core_cpu_us", one_core.cpu_us},
-            {"share_of_cores_over_cost", requests / (cores / alone.cpu_us * 1e6)},
+            {"share_of_cores_over_cost", requests / (cores / turns.floor_cpu_us * 1e6)},
             {"share_of_cores_over_one_core_cost", requests / (cores / one_core.cpu_us * 1e6)},
-            {"route_cpu_us", cpu_us / static_cast<double>(result.requests)},
-            {"share_of_cores_got", cpu_us / 1e6 / result.seconds / cores}};
+            {"route_cpu_us", turns.route_cpu_us / turns.requests},
+            {"share_of_cores_got", turns.route_cpu_us / 1e6 / turns.seconds / cores}};
   }
 
  private:
@@ -160,7 +186,7 @@ class WasmtimeRunArm final : public Arm {
         context.programs, folder, all, static_cast<unsigned>(all.size()),
         fmt::format("[[route]]\npath = \"/\"\nwasm = \"{}\"\nabi = \"stdio\"\nruntime = \"wasmtime\"\n",
                     module));
-    const LoadResult result = load_server(context, folder, server, all, all, answer);
+    const LoadResult result = load_server(context, folder, server, all, all, answer, context.effort.window);
     const double one_at_a_time = (before + study()) / 2;
     const double requests = static_cast<double>(result.requests) / result.seconds;
     return {{"requests_per_second", requests},
