@@ -54,6 +54,7 @@ struct WasiServer {
   const char* health;  // body of GET /health
   const char* needs;   // to be built or run
 };
+void PrintTo(const WasiServer& server, std::ostream* out) { *out << server.name; }
 
 class WasiTestServer : public ::testing::TestWithParam<WasiServer> {
  protected:
