@@ -30,7 +30,7 @@ class Leaks : public ::testing::Test {
   Leaks() {
     // Another program that does the same: its bytes differ by an empty custom section.
     const std::string module = read_file(guest("secret_keeper_c")) + std::string("\0\2\1x", 4);
-    const std::string limits = "limits = { cpu = \"20ms\" }\n";
+    const std::string limits = "limits = { cpu = \"60ms\" }\n";
     toml_ = one_worker + wasm_route("/same", "secret_keeper_c", limits) +
             "[[route]]\npath = \"/other\"\nwasm = \"" + folder_.write("other.wasm", module) + "\"\n" + limits;
     gateway_ = std::make_unique<GatewayProcess>(GatewayProcess::with_config(toml_));

@@ -69,7 +69,8 @@ TEST_F(ProxyStreaming, streams_a_body_of_known_length) {
   to(server.port());
   Call call(loop);
   call.post({"one", "two", "six"}, 9);
-  call.body.pause = milliseconds(200);  // longer together than limits.io
+  call.route.limits.io = milliseconds(500);
+  call.body.pause = milliseconds(250);  // longer together than that
   serve(call);
   EXPECT_EQ(call.response.body, "ok");
   EXPECT_EQ(received.body, "onetwosix");
