@@ -65,22 +65,14 @@ struct Turns {
   double requests = 0;
   double seconds = 0;
   double route_cpu_us = 0;  // of all requests
-  double floor_cpu_us = 0;  // of one run, the mean; wall alike
-  double floor_wall_us = 0;
+  SpawnCost floor;          // the mean
 };
 
 template <class MeasureFloor>
 Turns take_turns(const Context& context, const Folder& folder, const Server& server,
                  const Cores& server_cores, const Cores& client_cores, const MeasureFloor& measure_floor) {
   Turns sum;
-  double floors = 0;
-  const auto add_floor = [&] {
-    const SpawnCost cost = measure_floor();
-    sum.floor_cpu_us += cost.cpu_us;
-    sum.floor_wall_us += cost.wall_us;
-    ++floors;
-  };
-  add_floor();
+  std::vector<SpawnCost> floors{measure_floor()};
   for (auto left = context.effort.window; left.count() > 0; left -= turn_duration) {
     const std::int64_t cpu_before = cpu_nanoseconds(server.pid());
     const LoadResult result =
@@ -88,10 +80,9 @@ Turns take_turns(const Context& context, const Folder& folder, const Server& ser
     sum.route_cpu_us += static_cast<double>(cpu_nanoseconds(server.pid()) - cpu_before) / 1e3;
     sum.requests += static_cast<double>(result.requests + 1);
     sum.seconds += result.seconds;
-    add_floor();
+    floors.push_back(measure_floor());
   }
-  sum.floor_cpu_us /= floors;
-  sum.floor_wall_us /= floors;
+  sum.floor = mean(floors);
   return sum;
 }
 
@@ -111,10 +102,10 @@ class SpawnCostArm final : public Arm {
                                    [&] { return cost_alone(context, command, cores); });
     const double route_us = turns.route_cpu_us / turns.requests;
     return {{"route_cpu_us", route_us},
-            {"posix_spawn_cpu_us", turns.floor_cpu_us},
-            {"posix_spawn_wall_us", turns.floor_wall_us},
+            {"posix_spawn_cpu_us", turns.floor.cpu_us},
+            {"posix_spawn_wall_us", turns.floor.wall_us},
             {"requests_per_second", turns.requests / turns.seconds},
-            {"cpu_over_posix_spawn", route_us / turns.floor_cpu_us}};
+            {"cpu_over_posix_spawn", route_us / turns.floor.cpu_us}};
   }
 
  private:
@@ -142,9 +133,9 @@ class SpawnThroughputArm final : public Arm {
     const double requests = turns.requests / turns.seconds;
     // Where the share is low, the last two tell why: dearer requests, or cores that others had.
     return {{"requests_per_second", requests},
-            {"posix_spawn_cpu_us", turns.floor_cpu_us},
+            {"posix_spawn_cpu_us", turns.floor.cpu_us},
             {"posix_spawn_one_core_cpu_us", one_core.cpu_us},
-            {"share_of_cores_over_cost", requests / (cores / turns.floor_cpu_us * 1e6)},
+            {"share_of_cores_over_cost", requests / (cores / turns.floor.cpu_us * 1e6)},
             {"share_of_cores_over_one_core_cost", requests / (cores / one_core.cpu_us * 1e6)},
             {"route_cpu_us", turns.route_cpu_us / turns.requests},
             {"share_of_cores_got", turns.route_cpu_us / 1e6 / turns.seconds / cores}};

@@ -77,6 +77,16 @@ void run_once(char* const* command, char* const* environment, const std::string&
 
 }  // namespace
 
+SpawnCost mean(const std::vector<SpawnCost>& costs) {
+  SpawnCost sum;
+  for (const SpawnCost& cost : costs) {
+    sum.cpu_us += cost.cpu_us;
+    sum.wall_us += cost.wall_us;
+  }
+  const auto count = static_cast<double>(costs.size());
+  return {.cpu_us = sum.cpu_us / count, .wall_us = sum.wall_us / count};
+}
+
 SpawnCost spawn_to_exit(const std::vector<std::string>& command, const std::vector<std::string>& environment,
                         const std::string& input, const std::string& output, const Cores& cores,
                         std::chrono::milliseconds duration) {
@@ -116,18 +126,15 @@ SpawnCost spawn_to_exit_on_each(const std::vector<std::string>& command,
     if (pid < 0) throw std::runtime_error("fork failed");
     measurers.push_back({pid, std::move(result.read)});
   }
-  SpawnCost sum;
-  bool complete = true;
+  std::vector<SpawnCost> costs;
   for (const Measurer& measurer : measurers) {
     SpawnCost cost;
-    complete = ::read(measurer.result.get(), &cost, sizeof cost) == sizeof cost && complete;
+    if (::read(measurer.result.get(), &cost, sizeof cost) == sizeof cost) costs.push_back(cost);
     ::waitpid(measurer.pid, nullptr, 0);
-    sum.cpu_us += cost.cpu_us;
-    sum.wall_us += cost.wall_us;
   }
-  if (!complete) throw std::runtime_error(fmt::format("{} could not be run on each core", command.front()));
-  const auto count = static_cast<double>(cores.size());
-  return {.cpu_us = sum.cpu_us / count, .wall_us = sum.wall_us / count};
+  if (costs.size() != cores.size())
+    throw std::runtime_error(fmt::format("{} could not be run on each core", command.front()));
+  return mean(costs);
 }
 
 }  // namespace tollgate::bench

@@ -15,6 +15,8 @@ struct SpawnCost {
   double wall_us = 0;  // per run
 };
 
+SpawnCost mean(const std::vector<SpawnCost>& costs);
+
 // Runs it on the cores for that long; `input` goes to its stdin, its output is read to the end and must start
 // with `output`. Throws with a sentence when it does not work.
 SpawnCost spawn_to_exit(const std::vector<std::string>& command, const std::vector<std::string>& environment,

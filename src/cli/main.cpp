@@ -13,7 +13,7 @@ int main(int argc, char** argv) {
   using namespace tollgate;
   // How the supervisor starts its workers and compilers: not for people, and not worth building the command
   // line for.
-  if (argc == 2 && std::string_view(argv[1]) == gateway::worker_command) return gateway::run_worker();
+  if (argc == 2 && std::string_view(argv[1]) == gateway::worker_command) gateway::run_worker();
   if (argc == 2 && std::string_view(argv[1]) == gateway::spawner_command)
     return gateway::run_spawner_process();
   if (argc > 2 && std::string_view(argv[1]) == sandbox::compile_module_command) {

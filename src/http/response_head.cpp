@@ -80,7 +80,7 @@ void append_head(std::string& out, const HeadParts& parts) {
     if (!is_ours(field.name)) append_field(out, field);
   }
   out.append(parts.date_line);
-  if (!parts.request_id.empty()) out.append("x-request-id: ").append(parts.request_id).append("\r\n");
+  if (!parts.request_id.empty()) append_field(out, {"x-request-id", parts.request_id});
   append_framing(out, parts.framing);
   if (parts.persistence == Persistence::close) out.append("Connection: close\r\n");
   if (parts.persistence == Persistence::keep_alive_said) out.append("Connection: keep-alive\r\n");

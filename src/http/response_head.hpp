@@ -39,7 +39,7 @@ enum class Persistence : std::uint8_t {
 struct HeadParts {
   const ResponseHead& head;
   std::span<const Field> extra_fields;
-  std::string_view request_id;  // fit for a field: it was checked when it was taken, or is ours
+  std::string_view request_id;
   std::string_view date_line;
   BodyFraming framing;
   Persistence persistence = Persistence::keep_alive;

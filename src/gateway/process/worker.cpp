@@ -179,7 +179,7 @@ Task<> run_to_end(Worker& worker, EventLoop& loop, int& exit_code) {
 
 }  // namespace
 
-int run_worker() {
+void run_worker() {
   close_stray_fds();
   raise_fd_limit();
   // A terminal's Ctrl-C and an init's SIGTERM reach every process of the group: the supervisor decides what they mean.

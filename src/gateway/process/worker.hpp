@@ -4,7 +4,8 @@
 
 namespace tollgate::gateway {
 
-// Runs the worker on the channel it was started with (descriptor worker_channel_fd); gives the exit code.
-int run_worker();
+// Runs the worker on the channel it was started with (descriptor worker_channel_fd) and ends the process with its exit
+// code.
+[[noreturn]] void run_worker();
 
 }  // namespace tollgate::gateway

@@ -119,7 +119,6 @@ Task<> WorkerGateway::drain(std::chrono::milliseconds limit) {
   });
   co_await server.drained();
   serving_->connection_stats.publish();
-  log_.flush();
 }
 
 }  // namespace tollgate::gateway

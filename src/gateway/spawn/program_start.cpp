@@ -33,7 +33,6 @@ namespace {
 constexpr int not_executed = 127;
 
 void point_to(const std::vector<std::string>& strings, std::vector<char*>& list) {
-  list.clear();
   for (const auto& text : strings) list.push_back(const_cast<char*>(text.c_str()));
   list.push_back(nullptr);
 }
@@ -65,7 +64,6 @@ expected<pid_t, int> ProgramStart::begin(StartProgram program, const ProgramFile
   argv_begin_ = argv_.data();
   environment_begin_ = environment_.data();
   files_ = files;
-  error_ = 0;
   const pid_t pid = TOLLGATE_CLONE(&run_child, stack_.data() + stack_.size(), CLONE_VM | SIGCHLD, this);
   if (pid < 0) return unexpected(errno);
   return pid;

@@ -21,10 +21,14 @@ struct ProgramFiles {
   int module = -1;  // becomes program_module_fd; -1: none
 };
 
-// One start. Not moved and not destroyed until the program has been reaped: the child works in it. May be
-// used again then.
+// One start. Not moved and not destroyed until the program has been reaped: the child works in it. Begun
+// once.
 class ProgramStart {
  public:
+  ProgramStart() {}  // the stack is not cleared
+  ProgramStart(const ProgramStart&) = delete;
+  ProgramStart& operator=(const ProgramStart&) = delete;
+
   // The pid, or the errno of clone. The caller has every signal blocked and every disposition at its default;
   // the program starts with nothing blocked, leads a process group of its own, has these descriptors as 0, 1,
   // 2 (and 3) and no other, and the limits. The descriptors may be closed at once.

@@ -20,6 +20,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/object_pool.hpp"
 #include "gateway/process/ipc.hpp"
 #include "gateway/spawn/process_tree.hpp"
 #include "gateway/spawn/program_start.hpp"
@@ -35,6 +36,7 @@ using Clock = std::chrono::steady_clock;
 constexpr int kill_rounds_max = 50;
 constexpr std::chrono::milliseconds kill_round_pause{20};
 constexpr std::chrono::milliseconds look_again_after{100};
+constexpr std::size_t idle_starts_max = 64;  // some 17 KB each
 
 std::chrono::microseconds to_microseconds(const timeval& time) {
   return std::chrono::seconds(time.tv_sec) + std::chrono::microseconds(time.tv_usec);
@@ -83,7 +85,7 @@ class Spawner {
   // Until it is reaped, also when its run was given up.
   struct Program {
     std::uint64_t run = 0;  // id
-    std::unique_ptr<ProgramStart> start;
+    ObjectPool<ProgramStart>::Pointer start;
   };
 
   // While programs run, whoever ended is looked for also without a signal: no end may hang on one
@@ -123,14 +125,13 @@ class Spawner {
       return tell(report);
     }
     start.environment.push_back(fmt::format("{}={}", spawn_run_variable, start.id));
-    auto program = take_start();
+    auto program = starts_.make();
     const auto pid = program->begin(std::move(start), {.in = files[0].get(),
                                                        .out = files[1].get(),
                                                        .err = files[2].get(),
                                                        .module = files.size() == 4 ? files[3].get() : -1});
     if (!pid) {
       report.start_error = pid.error();
-      free_starts_.push_back(std::move(program));
       return tell(report);
     }
     Run run;
@@ -138,13 +139,6 @@ class Spawner {
     run.report = report;
     runs_.emplace(report.id, run);
     programs_.emplace(*pid, Program{report.id, std::move(program)});
-  }
-
-  std::unique_ptr<ProgramStart> take_start() {
-    if (free_starts_.empty()) return std::make_unique<ProgramStart>();
-    auto start = std::move(free_starts_.back());
-    free_starts_.pop_back();
-    return start;
   }
 
   void reap() {
@@ -158,9 +152,9 @@ class Spawner {
   void account(pid_t pid, int status, const rusage& used) {
     const auto program = programs_.find(pid);
     if (program != programs_.end()) {
-      Program ended = std::move(program->second);
+      account_program(program->second, status, used);
       programs_.erase(program);
-      return account_program(std::move(ended), status, used);
+      return;
     }
     const auto orphan = run_of_orphan_.find(pid);
     if (orphan != run_of_orphan_.end()) {
@@ -172,15 +166,13 @@ class Spawner {
     }
   }
 
-  void account_program(Program program, int status, const rusage& used) {
-    const int start_error = program.start->error();
-    free_starts_.push_back(std::move(program.start));
+  void account_program(const Program& program, int status, const rusage& used) {
     const auto found = runs_.find(program.run);
     if (found == runs_.end()) return;  // it was given up
     Run& run = found->second;
     add_use(used, run.report);
     run.report.wait_status = status;
-    run.report.start_error = start_error;
+    run.report.start_error = program.start->error();
     run.program_ended = true;
     begin_end(program.run, run);
   }
@@ -276,7 +268,7 @@ class Spawner {
   std::unique_ptr<char[]> room_ = packet_room();
   std::deque<std::string> unsent_;
   std::unordered_map<std::uint64_t, Run> runs_;
-  std::vector<std::unique_ptr<ProgramStart>> free_starts_;
+  ObjectPool<ProgramStart> starts_{idle_starts_max};
   std::vector<std::uint64_t> ending_;  // ids
   std::unordered_map<pid_t, Program> programs_;
   std::unordered_map<pid_t, std::uint64_t> run_of_orphan_;

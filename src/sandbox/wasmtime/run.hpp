@@ -71,7 +71,7 @@ class WasmtimeRun final : public Run {
   std::optional<Ending> ending_;
   int exit_code_ = 0;
   IntervalClock::Instant entered_at_{};  // the guest, for the first time
-  IntervalClock::Instant left_at_{};  // the guest; teardown is counted from there, so that it takes one look at the clock
+  IntervalClock::Instant left_at_{};     // the guest; teardown counts from there, for one look less
   std::string detail_;
   std::chrono::nanoseconds cpu_max_;
   Costs costs_;
