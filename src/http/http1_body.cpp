@@ -52,7 +52,8 @@ Task<Piece> Http1Body::read() {
 void Http1Body::interrupt(const Reason& cause) {
   if (done_ || error_ != nullptr) return;
   error_ = &cause;
-  if (receiving_) stream_.interrupt();
+  if (sending_continue_) stream_.leave_sending();
+  if (receiving_) stream_.interrupt_read();
 }
 
 // The content of bytes that have arrived.
@@ -94,6 +95,7 @@ Task<expected<std::size_t, const Reason*>> Http1Body::receive() {
   if (awaiting_continue_) {
     const auto sent = co_await send_continue();
     if (!sent) co_return unexpected(sent.error());
+    if (error_ != nullptr) co_return unexpected(error_);
   }
   if (!buffer_) buffer_ = shared_.take_body_buffer();
   std::size_t size = buffer_->size();
@@ -109,11 +111,10 @@ Task<expected<std::size_t, const Reason*>> Http1Body::receive() {
 
 Task<expected<void, const Reason*>> Http1Body::send_continue() {
   awaiting_continue_ = false;
-  static char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
-  iovec piece{text, sizeof text - 1};
-  const std::ptrdiff_t taken = stream_.try_write(std::span(&piece, 1));
-  if (taken < 0) co_return unexpected(&reasons::client_gone);
-  co_return co_await stream_.write_rest(std::span(&piece, 1), static_cast<std::size_t>(taken));
+  sending_continue_ = true;
+  const auto sent = co_await stream_.send_small("HTTP/1.1 100 Continue\r\n\r\n");
+  sending_continue_ = false;
+  co_return sent;
 }
 
 bool Http1Body::reusable() const {

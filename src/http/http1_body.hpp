@@ -60,9 +60,10 @@ class Http1Body final : public BodyReader {
   bool chunked_ = false;
   bool done_ = true;
   bool awaiting_continue_ = false;
-  bool receiving_ = false;       // a read() waits on the socket
-  std::uint64_t remaining_ = 0;  // by length: content bytes not yet given out
-  std::uint64_t given_ = 0;      // content bytes given out
+  bool sending_continue_ = false;  // a read() waits for it to go
+  bool receiving_ = false;         // a read() waits on the socket
+  std::uint64_t remaining_ = 0;    // by length: content bytes not yet given out
+  std::uint64_t given_ = 0;        // content bytes given out
   std::uint64_t limit_ = UINT64_MAX;
   SteadyTime last_arrival_{};
   const Reason* error_ = nullptr;

@@ -105,6 +105,93 @@ TEST_F(Http1Bodies, a_read_that_waits_is_interrupted_with_its_cause_and_the_conn
   EXPECT_THAT(answer, EndsWith("\r\n\r\nerror: internal|end"));
 }
 
+// Answers of one turn, which the client does not read, keep the socket full while a body's reader waits to
+// say `100 Continue`.
+class Http1BodiesBehindAFullSocket : public Http1Bodies {
+ protected:
+  static constexpr int answers = 8;
+  static constexpr std::string_view upload =
+      "POST /upload HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n";
+  static constexpr std::string_view stalled_upload =
+      "POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\na";
+
+  // `when_stuck` is called on the loop's thread while the upload's reader waits.
+  void start_full(std::function<void(Exchange&)> when_stuck, ServerLimits limits = {}) {
+    send_buffer_bytes_ = 1;  // the kernel's least
+    start(
+        [this, when_stuck = std::move(when_stuck)](Exchange& exchange) -> Task<> {
+          std::string text = "large " + std::string(1900, 'x') + " end";
+          if (exchange.request.target == "/upload") {
+            SteadyTimer timer(co_await asio::this_coro::executor, 100ms);
+            timer.async_wait([&](const error_code& ended) {
+              if (!ended) when_stuck(exchange);
+            });
+            text = co_await whole_body(exchange) + "|end";
+            told_.set_value(text);
+          }
+          const auto sent = co_await exchange.response.send(ResponseHead{}, text);
+          static_cast<void>(sent);
+        },
+        limits);
+  }
+  void send_all(Client& client, std::string_view last = upload) {
+    std::string requests;
+    for (int i = 0; i < answers; ++i) requests += get;
+    client.send(requests.append(last));
+  }
+  void expect_all_answers_and_the_error(Client& client) {
+    const std::string all = client.receive_all();
+    int whole = 0;
+    for (std::size_t at = all.find("x end"); at != std::string::npos; at = all.find("x end", at + 1)) ++whole;
+    EXPECT_EQ(whole, answers);
+    EXPECT_THAT(all, HasSubstr("Connection: close\r\n"));
+    EXPECT_THAT(all, EndsWith("\r\n\r\nerror: internal|end"));
+  }
+  // What the reader of the upload was told, within a time that no timeout of the server's has.
+  std::string told() {
+    auto result = told_.get_future();
+    return result.wait_for(5s) == std::future_status::ready ? result.get() : "nothing";
+  }
+
+  std::promise<std::string> told_;
+};
+
+TEST_F(Http1BodiesBehindAFullSocket,
+       a_reader_that_waits_to_say_continue_is_interrupted_and_no_answer_is_lost) {
+  start_full([](Exchange& exchange) { exchange.body.interrupt(reasons::internal); });
+  Client client = connect(1);
+  send_all(client);
+  EXPECT_EQ(told(), "error: internal|end");
+  expect_all_answers_and_the_error(client);
+}
+
+TEST_F(Http1BodiesBehindAFullSocket, a_reader_that_waits_for_bytes_is_interrupted_and_no_answer_is_lost) {
+  start_full([](Exchange& exchange) { exchange.body.interrupt(reasons::internal); });
+  Client client = connect(1);
+  send_all(client, stalled_upload);
+  EXPECT_EQ(told(), "error: internal|end");
+  expect_all_answers_and_the_error(client);
+}
+
+TEST_F(Http1BodiesBehindAFullSocket, a_cut_ends_the_reader_that_waits_to_say_continue) {
+  start_full([this](Exchange&) {
+    server_->drain();
+    server_->drain();
+  });
+  Client client = connect(1);
+  send_all(client);
+  EXPECT_EQ(told(), "error: client_gone|end");
+}
+
+TEST_F(Http1BodiesBehindAFullSocket, continue_is_said_behind_the_answers_once_the_client_reads) {
+  start_full([](Exchange&) {});
+  Client client = connect(1);
+  send_all(client);
+  std::this_thread::sleep_for(200ms);
+  EXPECT_THAT(client.receive_until("100 Continue\r\n\r\n"), EndsWith("x endHTTP/1.1 100 Continue\r\n\r\n"));
+  EXPECT_THAT(client.ask("abc", "|end"), EndsWith("\r\n\r\nabc|end"));
+}
+
 TEST_F(Http1Bodies, an_interruption_after_the_end_changes_nothing) {
   start([](Exchange& exchange) -> Task<> {
     const std::string body = co_await whole_body(exchange);

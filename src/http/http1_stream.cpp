@@ -54,6 +54,10 @@ void Http1Stream::end_wait() {
 void Http1Stream::interrupt() {
   error_code ignored;
   if (socket_.is_open()) socket_.cancel(ignored);
+  interrupt_read();
+}
+
+void Http1Stream::interrupt_read() {
   if (!reader_waits_ || interrupted_) return;
   interrupted_ = true;
   readable_wakeup_.notify_later();
@@ -187,10 +191,30 @@ void Http1Stream::send_waiting_later() {
 }
 
 Task<> Http1Stream::send_waiting() {
+  sending_left_ = false;
   send_waiting_now();
-  while (!waiting_.empty()) {
+  while (!waiting_.empty() && !sending_left_) {
     if (!sent_.take()) co_await sent_.wait();
   }
+}
+
+void Http1Stream::leave_sending() {
+  sending_left_ = true;
+  sent_.notify_later();
+}
+
+Task<expected<void, const Reason*>> Http1Stream::send_small(std::string_view message) {
+  co_await send_waiting();
+  if (!client_gone_ && waiting_.empty()) {
+    waiting_.assign(message);
+    co_await send_waiting();
+  }
+  if (client_gone_) co_return unexpected(&why_not_sent());
+  co_return expected<void, const Reason*>{};
+}
+
+const Reason& Http1Stream::why_not_sent() const {
+  return writing_.expired != Phase::none ? reasons::write_timeout : reasons::client_gone;
 }
 
 std::ptrdiff_t Http1Stream::try_write(std::span<iovec> pieces) {
@@ -214,10 +238,7 @@ std::ptrdiff_t Http1Stream::try_write(std::span<iovec> pieces) {
 Task<expected<void, const Reason*>> Http1Stream::write_rest(std::span<iovec> pieces, std::size_t taken) {
   std::array<asio::const_buffer, iovec_max> buffers;
   co_await send_waiting();
-  if (client_gone_) {
-    const bool late = writing_.expired != Phase::none;
-    co_return unexpected(late ? &reasons::write_timeout : &reasons::client_gone);
-  }
+  if (client_gone_) co_return unexpected(&why_not_sent());
   for (;;) {
     std::size_t count = 0;
     for (iovec& piece : pieces) {
@@ -232,8 +253,7 @@ Task<expected<void, const Reason*>> Http1Stream::write_rest(std::span<iovec> pie
     const std::span<const asio::const_buffer> rest(buffers.data(), count);
     const auto [error, size] = co_await socket().async_write_some(rest, use_task_tuple);
     writing_.end();
-    if (error)
-      co_return unexpected(writing_.expired != Phase::none ? &reasons::write_timeout : &reasons::client_gone);
+    if (error) co_return unexpected(&why_not_sent());
     taken = size;
   }
 }

@@ -6,6 +6,8 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
+#include <string_view>
 
 #include "base/async.hpp"
 #include "base/expected.hpp"
@@ -80,8 +82,16 @@ class Http1Stream final : private TurnEnd::Item, private ReadPoll::Reader {
   // `message`. False: too much waits already, nothing was taken. All writes below come after it.
   [[nodiscard]] bool send_at_turn_end(std::string& message);
 
-  // What waits to be sent leaves now; completes when the kernel has it, or the client is gone.
+  // What waits to be sent leaves now; completes when the kernel has it, the client is gone, or
+  // leave_sending().
   Task<> send_waiting();
+
+  // A small message behind all that waits. It is sent whole or not at all, even if leave_sending() ends the
+  // wait for it; it stays where it is until then. Errors: write_timeout, client_gone.
+  Task<expected<void, const Reason*>> send_small(std::string_view message);
+
+  // Whoever waits for send_waiting() or send_small() goes on now; the sending goes on, too.
+  void leave_sending();
 
   // One gathered write that does not wait: bytes taken, or -1 when the client is gone.
   std::ptrdiff_t try_write(std::span<iovec> pieces);
@@ -94,6 +104,8 @@ class Http1Stream final : private TurnEnd::Item, private ReadPoll::Reader {
   // read.
   Task<> linger(std::size_t bytes_max);
 
+  // Wakes whoever reads with an error, once; what is being sent is sent.
+  void interrupt_read();
   // Wakes whoever waits on the socket, with an error: once, or now and for good.
   void interrupt();
   void cut();
@@ -129,6 +141,7 @@ class Http1Stream final : private TurnEnd::Item, private ReadPoll::Reader {
   bool watch();
   void send_waiting_now();
   void send_waiting_later();
+  const Reason& why_not_sent() const;
 
   int fd_;  // owned by socket_ once that is open
   TcpSocket socket_;
@@ -149,7 +162,8 @@ class Http1Stream final : private TurnEnd::Item, private ReadPoll::Reader {
   std::string waiting_;           // to be sent at the end of the turn, or by the write under way
   bool write_under_way_ = false;  // of waiting_
   bool client_gone_ = false;      // waiting_ could not be sent
-  Wakeup sent_;                   // waiting_ has gone, one way or the other
+  bool sending_left_ = false;     // by whoever waits for it to be sent
+  Wakeup sent_;                   // waiting_ has gone, one way or the other; or it was left
 };
 
 }  // namespace tollgate::http

@@ -191,6 +191,9 @@ class ServerFixture : public ::testing::Test {
     handler_ = std::make_unique<ScriptedHandler>(std::move(script));
     server_ = std::make_unique<Server>(loop_, wheel_, *handler_, limits);
     UniqueFd listening = listen_on_loopback(family);
+    if (send_buffer_bytes_ > 0) {  // connections have it from the listener
+      ::setsockopt(listening.get(), SOL_SOCKET, SO_SNDBUF, &send_buffer_bytes_, sizeof send_buffer_bytes_);
+    }
     port_ = local_endpoint(listening.get()).port();
     ASSERT_TRUE(server_->listen(std::move(listening)));
     thread_ = std::thread([this] { loop_.run(); });
@@ -234,6 +237,7 @@ class ServerFixture : public ::testing::Test {
   }
   Client connect(int receive_buffer = 0) { return Client(port_, AF_INET, receive_buffer); }
 
+  int send_buffer_bytes_ = 0;  // of the server's connections, set before start(); 0: the kernel's choice
   EventLoop loop_;
   asio::executor_work_guard<Executor> work_{loop_.get_executor()};
   TimerWheel wheel_{loop_};
