@@ -42,7 +42,6 @@ expected<Parent, Errno> open_parent(int directory, const std::string& path) {
   Parent parent;
   parent.names_directory = end + 1 < path.size();
   parent.name = slash == std::string::npos ? path.substr(0, end + 1) : path.substr(slash + 1, end - slash);
-  if (parent.name == "." || parent.name == "..") return unexpected(Errno::inval);
   const std::string above = slash == std::string::npos ? "." : path.substr(0, slash + 1);
   auto opened = open_beneath(directory, above, O_PATH | O_DIRECTORY, 0, LastLink::follow);
   if (!opened) return unexpected(opened.error());

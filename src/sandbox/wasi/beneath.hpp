@@ -1,9 +1,9 @@
 // Paths of a guest, resolved beneath a granted directory by the kernel and nothing else: openat2(2) with
-// RESOLVE_BENEATH and RESOLVE_NO_MAGICLINKS. "..", absolute paths and symbolic links may be used as long as no step
-// of the resolution leaves the directory, whatever is renamed meanwhile.
+// RESOLVE_BENEATH and RESOLVE_NO_MAGICLINKS. "..", absolute paths and symbolic links may be used as long as
+// no step of the resolution leaves the directory, whatever is renamed meanwhile.
 //
-// Operations that have no openat2 of their own (mkdir, rename, ...) resolve the parent this way and then act on the
-// last name only, which no such call follows.
+// Operations that have no openat2 of their own (mkdir, rename, ...) resolve the parent this way and then act
+// on the last name only, which no such call follows.
 #pragma once
 
 #include <cstdint>
@@ -28,9 +28,11 @@ expected<UniqueFd, Errno> open_beneath(int directory, const std::string& path, i
 
 // The directory of a path's last component, and that component.
 struct Parent {
-  UniqueFd directory;  // O_PATH
-  std::string name;    // never "", ".", ".." and without a slash
+  UniqueFd directory;            // O_PATH
+  std::string name;              // never "" and without a slash
   bool names_directory = false;  // the path ended in a slash
+
+  bool is_dots() const { return name == "." || name == ".."; }  // no name to act on
 };
 expected<Parent, Errno> open_parent(int directory, const std::string& path);
 

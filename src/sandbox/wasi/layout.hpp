@@ -1,5 +1,5 @@
-// Constants and struct layouts of WASI preview 1, as witx/typenames.witx lays them out: offsets in bytes within
-// the guest's memory, all integers little-endian.
+// Constants and struct layouts of WASI preview 1, as witx/typenames.witx lays them out: offsets in bytes
+// within the guest's memory, all integers little-endian.
 #pragma once
 
 #include <cstdint>
@@ -39,17 +39,19 @@ inline constexpr Rights path_unlink_file = 1u << 26;
 inline constexpr Rights poll_fd_readwrite = 1u << 27;
 
 inline constexpr Rights standard_input = fd_read | fd_filestat_get | fd_fdstat_set_flags | poll_fd_readwrite;
-inline constexpr Rights standard_output = fd_write | fd_filestat_get | fd_fdstat_set_flags | poll_fd_readwrite;
+inline constexpr Rights standard_output =
+    fd_write | fd_filestat_get | fd_fdstat_set_flags | poll_fd_readwrite;
 inline constexpr Rights read_file =
     fd_read | fd_seek | fd_fdstat_set_flags | fd_tell | fd_advise | fd_filestat_get | poll_fd_readwrite;
 inline constexpr Rights write_file =
-    fd_write | fd_datasync | fd_sync | fd_filestat_set_size | fd_filestat_set_times;
+    fd_write | fd_datasync | fd_sync | fd_allocate | fd_filestat_set_size | fd_filestat_set_times;
 inline constexpr Rights read_directory =
     path_open | fd_readdir | path_readlink | path_filestat_get | fd_filestat_get | fd_fdstat_set_flags;
 inline constexpr Rights write_directory =
     path_create_directory | path_create_file | path_link_source | path_link_target | path_rename_source |
     path_rename_target | path_filestat_set_size | path_filestat_set_times | path_symlink |
     path_remove_directory | path_unlink_file | fd_filestat_set_times | fd_datasync | fd_sync;
+inline constexpr Rights only_with_write = write_directory | write_file;
 }  // namespace rights
 
 // $filetype
@@ -109,8 +111,8 @@ inline constexpr std::uint32_t next = 0, inode = 8, name_length = 16, filetype =
 }
 // $subscription
 namespace subscription_layout {
-inline constexpr std::uint32_t userdata = 0, tag = 8, clock_id = 16, clock_timeout = 24, clock_flags = 40, fd = 16,
-                               size = 48;
+inline constexpr std::uint32_t userdata = 0, tag = 8, clock_id = 16, clock_timeout = 24, clock_flags = 40,
+                               fd = 16, size = 48;
 }
 // $event
 namespace event_layout {
