@@ -22,7 +22,7 @@ Http1Connection::Http1Connection(ServerShared& shared, ConnectionOwner& owner, E
 Task<> Http1Connection::run(std::unique_ptr<Http1Connection> connection) {
   try {
     co_await connection->serve();
-  } catch (...) {  // out of memory: this connection's end, not the worker's
+  } catch (...) {  // NOLINT(bugprone-empty-catch): out of memory is this connection's end, not the worker's
   }
   connection->watch_.stop();
   co_await connection->stream_.send_waiting();
@@ -56,7 +56,7 @@ Task<> Http1Connection::serve() {
     try {
       Task<> answer = shared_.handler.handle(exchange);
       if (answer.valid()) co_await std::move(answer);
-    } catch (...) {  // out of memory, or a defect: this exchange's end, not the worker's
+    } catch (...) {  // NOLINT(bugprone-empty-catch): a defect is this exchange's end, not the worker's
     }
     if (!response_.complete()) co_await settle(exchange);
     watch_.stop();

@@ -13,7 +13,7 @@
 
 namespace tollgate::http {
 
-class Server;
+class Server;  // NOLINT(cppcoreguidelines-virtual-class-destructor): it is final
 
 class Listener {
  public:

@@ -354,7 +354,7 @@ std::optional<Rule> RequestParser::finish_head() {
   request_.query = target->query;
   // RFC 9112 section 3.2.2: the authority of an absolute-form replaces Host.
   request_.authority = target->authority;
-  if (target->authority.empty() && head_.host) request_.authority = *request_.fields.find("host");
+  if (target->authority.empty() && head_.host) request_.authority = request_.fields.find("host").value_or("");
   const auto authority = parse_authority(request_.authority);
   request_.host = authority ? authority->host : std::string_view{};
   request_.version_minor = parser_.http_minor;

@@ -27,8 +27,8 @@ namespace tollgate::sandbox {
 struct CompileLimits {
   std::chrono::seconds cpu{60};  // of all threads of the child together
   std::chrono::milliseconds wall{20'000};
-  std::uint64_t address_space_bytes = 2ull << 30;
-  std::uint64_t output_bytes = 512ull << 20;  // of machine code
+  std::uint64_t address_space_bytes = 2ull << 30;  // beyond what the program itself takes
+  std::uint64_t output_bytes = 512ull << 20;       // of machine code
 };
 
 inline constexpr std::uint64_t module_bytes_max = 128ull << 20;

@@ -5,10 +5,6 @@
 #include "sandbox/memory/fault_handler.hpp"
 #include "sandbox/memory/slot_model.hpp"
 
-extern "C" const char* __asan_default_options() {
-  return "allow_user_segv_handler=1:handle_segv=1";
-}
-
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   static const tollgate::sandbox::SignalStack signal_stack;
   if (const char* const wrong = tollgate::sandbox::play_slot_script({data, size})) {

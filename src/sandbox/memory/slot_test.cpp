@@ -18,11 +18,6 @@
 #include "sandbox/memory/fault_handler.hpp"
 #include "sandbox/memory/slot_pool.hpp"
 
-// The handler of these tests replaces the sanitizer's, and passes on to it what is not a slot's.
-extern "C" const char* __asan_default_options() {
-  return "allow_user_segv_handler=1:handle_segv=1";
-}
-
 namespace tollgate::sandbox {
 namespace {
 

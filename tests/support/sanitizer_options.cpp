@@ -1,0 +1,36 @@
+// What a sanitizer's runtime does in every program that is built with one, tollgate itself included. Compiled
+// in, because tests and tollgate start programs with environments of their own.
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) && !defined(__SANITIZE_ADDRESS__)
+#define __SANITIZE_ADDRESS__  // clang's way of saying it
+#endif
+#endif
+
+#if defined(__SANITIZE_ADDRESS__)
+
+extern "C" const char* __asan_default_options() {
+  return "allow_user_segv_handler=1:"    // slots have one, which passes on what is not theirs
+         "allocator_may_return_null=1";  // as malloc does where RLIMIT_AS ends it
+}
+
+extern "C" const char* __ubsan_default_options() {
+  return "halt_on_error=1:print_stacktrace=1";
+}
+
+extern "C" const char* __lsan_default_options() {
+  return "print_suppressions=0";
+}
+
+extern "C" const char* __lsan_default_suppressions() {
+  // engine/src/recycler.rs keeps freed blocks for the thread that freed them; those of a thread that has
+  // ended stay.
+  return "leak:tollgate_sha256_new\n";
+}
+
+#elif defined(__SANITIZE_THREAD__)
+
+extern "C" const char* __tsan_default_options() {
+  return "halt_on_error=1";
+}
+
+#endif
