@@ -99,7 +99,7 @@ void CgiRequest::assemble(const CgiFacts& facts, const RouteEnvironment& route) 
     char digits[20];
     add("CONTENT_LENGTH=", decimal(facts.body_bytes, digits));
   }
-  add_fields(request.fields, route);
+  add_fields(request, route);
   add_query_words(request);
 }
 
@@ -110,7 +110,7 @@ void CgiRequest::reserve(const CgiFacts& facts) {
   const http::Request& request = facts.request;
   std::size_t bytes = names_bytes + facts.route_path.size() + facts.matched_prefix.size() +
                       request.method_name.size() + 4 * request.path.size() + 2 * request.query.size() +
-                      2 * request.authority.size() + request.target.size() + 2 * facts.remote_address.size() +
+                      3 * request.authority.size() + request.target.size() + 2 * facts.remote_address.size() +
                       2 * facts.local_address.size();
   for (const http::Field& field : request.fields) {
     bytes += field.name.size() + field.value.size() + field_overhead_bytes;
@@ -164,7 +164,8 @@ void CgiRequest::add_path(const CgiFacts& facts) {
   environment_.push_back(finish(start));
 }
 
-void CgiRequest::add_fields(const http::Fields& fields, const RouteEnvironment& route) {
+void CgiRequest::add_fields(const http::Request& request, const RouteEnvironment& route) {
+  const http::Fields& fields = request.fields;
   const auto same = [](const http::Field& a, const http::Field& b) {
     return http::equal_ignoring_case(a.name, b.name);
   };
@@ -180,7 +181,9 @@ void CgiRequest::add_fields(const http::Fields& fields, const RouteEnvironment& 
       arena_.resize(start);
       continue;
     }
-    arena_.append("=").append(field->value);
+    // RFC 9112 section 3.2.2: the authority of an absolute-form target replaces Host.
+    const bool is_host = http::equal_ignoring_case(field->name, "host");
+    arena_.append("=").append(is_host ? request.authority : field->value);
     // Repeated lines are one list (RFC 9110 section 5.3); cookies are joined as RFC 9113 section 8.2.3 does.
     const std::string_view separator = http::equal_ignoring_case(field->name, "cookie") ? "; " : ", ";
     for (auto next = field + 1; next != fields.end(); ++next) {

@@ -102,6 +102,14 @@ TEST_F(Cgi, turns_fields_into_variables_and_joins_repeated_ones) {
   EXPECT_EQ(variable("HTTP_COOKIE"), "a=1; b=2");
 }
 
+TEST_F(Cgi, tells_one_host_when_an_absolute_target_names_another) {
+  request.target = "http://example.org:8080/fn/a%20b/c";
+  request.fields.add("Host", "other.example");
+  assemble();
+  EXPECT_EQ(variable("HTTP_HOST"), "example.org:8080");
+  EXPECT_EQ(variable("SERVER_NAME"), "example.org");
+}
+
 TEST_F(Cgi, never_makes_a_proxy_of_a_field_and_drops_ambiguous_and_connection_names) {
   request.fields.add("Proxy", "http://evil");
   request.fields.add("pRoXy", "http://evil");

@@ -20,6 +20,7 @@ constexpr CgiFault bad_line{"The head of the guest's output has a line that is n
 constexpr CgiFault bad_value{"The head of the guest's output has a control character in a value."};
 constexpr CgiFault bad_status{"The guest's Status is not a number from 200 to 599, given once."};
 constexpr CgiFault bad_location{"The guest's Location is empty or given twice."};
+constexpr CgiFault two_content_types{"The guest's Content-Type is given twice."};
 
 // A line without its end; nullopt when no LF follows.
 std::optional<std::string_view> take_line(std::string_view& rest) {
@@ -87,6 +88,11 @@ class HeadReader {
       if (has_location_ || field.value.empty()) return unexpected(bad_location);
       has_location_ = true;
     }
+    // RFC 3875 section 6.3: at most one; which of two a browser believes nobody can tell.
+    if (http::equal_ignoring_case(field.name, "content-type")) {
+      if (has_content_type_) return unexpected(two_content_types);
+      has_content_type_ = true;
+    }
     // x-tollgate-error is the gateway's word: a guest may not speak for it.
     if (!is_connection_field(field.name) && !http::equal_ignoring_case(field.name, "x-tollgate-error")) {
       response_.fields.push_back(field);
@@ -109,6 +115,7 @@ class HeadReader {
   CgiResponse& response_;
   int status_ = 0;  // 0: not given
   bool has_location_ = false;
+  bool has_content_type_ = false;
   std::size_t lines_ = 0;
 };
 
@@ -120,8 +127,8 @@ expected<void, CgiFault> read_cgi_response(std::string_view output, CgiResponse&
   for (bool first = true;; first = false) {
     const auto line = take_line(rest);
     if (!line) {
-      if (output.size() > cgi_head_bytes_max) return unexpected(first ? no_head : head_too_large);
-      return unexpected(first ? no_head : head_not_ended);
+      if (first && !parse_field(rest)) return unexpected(no_head);
+      return unexpected(output.size() > cgi_head_bytes_max ? head_too_large : head_not_ended);
     }
     if (line->empty()) break;
     const auto field = parse_field(*line);

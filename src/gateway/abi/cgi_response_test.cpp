@@ -71,7 +71,8 @@ TEST(CgiResponse, refuses_malformed_heads) {
         std::string_view("Status: 600\n\n"), std::string_view("Status: 2000\n\n"),
         std::string_view("Status: ok\n\n"), std::string_view("Status:\n\n"),
         std::string_view("Status: 200\nStatus: 200\n\n"), std::string_view("Location:\n\n"),
-        std::string_view("Location: /a\nLocation: /b\n\n")}) {
+        std::string_view("Location: /a\nLocation: /b\n\n"),
+        std::string_view("Content-Type: a/b\ncontent-type: c/d\n\n")}) {
     CgiResponse response;
     EXPECT_FALSE(read_cgi_response(output, response)) << output;
   }
@@ -86,7 +87,9 @@ TEST(CgiResponse, bounds_the_head) {
   const std::string just = "X: " + std::string(cgi_head_bytes_max - 5, 'a') + "\n\n";
   EXPECT_TRUE(read_cgi_response(just, response));
   const std::string above = "X: " + std::string(cgi_head_bytes_max - 4, 'a') + "\n\n";
-  EXPECT_FALSE(read_cgi_response(above, response));
+  const auto read = read_cgi_response(above, response);
+  ASSERT_FALSE(read);
+  EXPECT_NE(read.error().sentence.find("larger than"), std::string_view::npos) << read.error().sentence;
 }
 
 }  // namespace
