@@ -68,6 +68,9 @@ class Source {
   virtual Piece read(std::size_t max) = 0;
 };
 
+// The end of a stderr that was cut at its bound.
+inline constexpr std::string_view stderr_cut_note = "\n(stderr is cut here, at the limit `stderr`)\n";
+
 // Where stdout and stderr go. Called from inside the guest: must not run it again, must not throw.
 class Sink {
  public:
@@ -78,7 +81,7 @@ class Sink {
   };  // full: the run waits; refused: it ends with `output`
   virtual ~Sink() = default;
   virtual State write(std::string_view bytes) = 0;
-  virtual void log(std::string_view bytes) = 0;  // stderr, already bounded by Limits
+  virtual void log(std::string_view bytes) = 0;  // stderr, already bounded by Limits; then the note
 };
 
 // A directory the guest may see, opened by the supervisor (workers open nothing by path).
@@ -88,7 +91,8 @@ struct Directory {
   bool writable = false;
 };
 
-// Whether reading the Source may say `later` and writing to the Sink `full`. Where all is at hand, calls cost less.
+// Whether reading the Source may say `later` and writing to the Sink `full`. Where all is at hand, calls cost
+// less.
 enum class Streams : std::uint8_t { may_wait, at_hand };
 
 // Everything a run is given. All views must outlive the Run.

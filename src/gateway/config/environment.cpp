@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "base/utf8.hpp"
+
 namespace tollgate::gateway {
 namespace {
 
@@ -11,29 +13,6 @@ bool is_variable_name(std::string_view name) {
   return !name.empty() && is_letter(name.front()) && std::all_of(name.begin(), name.end(), [&](char c) {
     return is_letter(c) || (c >= '0' && c <= '9');
   });
-}
-
-// RFC 3629 section 4.
-bool is_utf8(std::string_view text) {
-  std::size_t follow = 0;
-  unsigned char low = 0x80;
-  unsigned char high = 0xbf;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (follow > 0) {
-      if (byte < low || byte > high) return false;
-      --follow;
-      low = 0x80;
-      high = 0xbf;
-    } else if (byte >= 0xc2 && byte <= 0xf4) {
-      follow = byte < 0xe0 ? 1 : byte < 0xf0 ? 2 : 3;
-      low = byte == 0xe0 ? 0xa0 : byte == 0xf0 ? 0x90 : 0x80;
-      high = byte == 0xed ? 0x9f : byte == 0xf4 ? 0x8f : 0xbf;
-    } else if (byte >= 0x80) {
-      return false;
-    }
-  }
-  return follow == 0;
 }
 
 expected<std::string, ExpansionError> value_of(std::string_view reference, const Environment& environment) {

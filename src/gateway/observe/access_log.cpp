@@ -79,7 +79,7 @@ void AccessLogWriter::guest_line(SteadyTime now, std::string_view request_id, st
   timestamp(line, now);
   line.text("request_id", request_id, id_bytes_max);
   line.text("route", route, route_bytes_max);
-  line.text("stderr", text, guest_line_bytes_max);
+  line.utf8_text("stderr", text, guest_line_bytes_max);
   line_done(line.finish());
 }
 

@@ -213,13 +213,14 @@ TEST_F(AccessLogTest, carries_what_guests_say_also_when_requests_are_not_logged)
   log_->reopen(UniqueFd(ends[1]), Requests::off);
   reader_.reset(ends[0]);
   log_->request(record());
-  log_->guest_line(std::chrono::steady_clock::now(), "id-7", "/fn/*", "panicked at 'x\xff'");
+  log_->guest_line(std::chrono::steady_clock::now(), "id-7", "/fn/*",
+                   "panicked at 'x\xff': \xc5\xbc\xc3\xb3\xc5\x82w\t\"\xc2\x9b\"");
   log_->flush();
   const std::vector<json> lines = read_lines();
   ASSERT_EQ(lines.size(), 1u);
   EXPECT_EQ(lines[0]["request_id"], "id-7");
   EXPECT_EQ(lines[0]["route"], "/fn/*");
-  EXPECT_EQ(lines[0]["stderr"], "panicked at 'x\u00ff'");
+  EXPECT_EQ(lines[0]["stderr"], "panicked at 'x\u00ff': \u017c\u00f3\u0142w\t\"\u00c2\u009b\"");
 }
 
 }  // namespace

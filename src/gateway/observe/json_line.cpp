@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/utf8.hpp"
+
 namespace tollgate::gateway {
 namespace {
 
@@ -10,6 +12,19 @@ constexpr std::size_t longest_escape = 6;  // \u00XX
 
 constexpr bool is_plain(char c) {
   return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+}
+
+// Bytes at the beginning of `text` that need no escape; 0: the first one does.
+std::size_t plain_bytes(std::string_view text) {
+  return is_plain(text.front()) ? 1 : 0;
+}
+
+std::size_t plain_or_utf8_bytes(std::string_view text) {
+  if (is_plain(text.front())) return 1;
+  const std::size_t bytes = utf8_character_bytes(text);
+  // U+0080 to U+009F, C2 80 to C2 9F, are control characters, which terminals obey.
+  const bool control = text.starts_with('\xc2') && static_cast<unsigned char>(text[1]) < 0xa0;
+  return bytes > 1 && !control ? bytes : 0;
 }
 
 }  // namespace
@@ -24,14 +39,30 @@ void JsonLine::key(std::string_view name) {
 void JsonLine::text(std::string_view name, std::string_view bytes, std::size_t escaped_bytes_max) {
   key(name);
   put('"');
-  const char* const last = std::min(end_ - 1, at_ + escaped_bytes_max);  // leaves room for the closing quote
-  for (const char c : bytes) {
-    if (last - at_ < static_cast<std::ptrdiff_t>(is_plain(c) ? 1 : longest_escape)) {
+  put_escaped(bytes, std::min(end_ - 1, at_ + escaped_bytes_max), plain_bytes);
+  put('"');
+}
+
+void JsonLine::utf8_text(std::string_view name, std::string_view bytes, std::size_t escaped_bytes_max) {
+  key(name);
+  put('"');
+  put_escaped(bytes, std::min(end_ - 1, at_ + escaped_bytes_max), plain_or_utf8_bytes);
+  put('"');
+}
+
+// Up to `last`, which leaves room for the closing quote.
+void JsonLine::put_escaped(std::string_view bytes, const char* last,
+                           std::size_t (*as_it_is)(std::string_view)) {
+  while (!bytes.empty()) {
+    const std::size_t plain = as_it_is(bytes);
+    if (last - at_ < static_cast<std::ptrdiff_t>(plain != 0 ? plain : longest_escape)) {
       truncated_ = true;
-      break;
+      return;
     }
-    if (is_plain(c)) {
-      *at_++ = c;
+    const char c = bytes.front();
+    if (plain != 0) {
+      std::memcpy(at_, bytes.data(), plain);
+      at_ += plain;
     } else if (c == '"' || c == '\\') {
       *at_++ = '\\';
       *at_++ = c;
@@ -41,8 +72,8 @@ void JsonLine::text(std::string_view name, std::string_view bytes, std::size_t e
       std::memcpy(at_, escape, sizeof escape);
       at_ += sizeof escape;
     }
+    bytes.remove_prefix(std::max<std::size_t>(plain, 1));
   }
-  put('"');
 }
 
 void JsonLine::plain_text(std::string_view name, std::string_view bytes) {

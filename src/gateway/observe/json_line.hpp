@@ -1,6 +1,6 @@
 // Writes one flat JSON object into memory of fixed size, without allocating. Text is taken as bytes, whoever
 // sent them: each byte outside printable ASCII becomes \u00XX, so every line is valid JSON and can be turned
-// back.
+// back. Only what programs say to people keeps its characters.
 #pragma once
 
 #include <charconv>
@@ -21,6 +21,8 @@ class JsonLine {
 
   // At most `escaped_bytes_max` bytes between the quotes; a longer text is cut and the line says "truncated".
   void text(std::string_view key, std::string_view bytes, std::size_t escaped_bytes_max);
+  // The same, but text of people: what is UTF-8 stays as it is, except for control characters.
+  void utf8_text(std::string_view key, std::string_view bytes, std::size_t escaped_bytes_max);
   // Printable ASCII without quotes and backslashes, as the caller knows.
   void plain_text(std::string_view key, std::string_view bytes);
   void number(std::string_view key, std::uint64_t value);
@@ -43,6 +45,7 @@ class JsonLine {
     at_ += bytes.size();
   }
   void key(std::string_view name);
+  void put_escaped(std::string_view bytes, const char* last, std::size_t (*as_it_is)(std::string_view));
   void decimal(std::uint64_t value) { at_ = std::to_chars(at_, end_, value).ptr; }
 
   char* begin_;

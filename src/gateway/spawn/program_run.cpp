@@ -18,6 +18,7 @@
 #include <utility>
 
 #include "base/task_group.hpp"
+#include "sandbox/program.hpp"
 
 namespace tollgate::gateway {
 namespace {
@@ -216,6 +217,9 @@ class ProgramRun {
         piece.substr(0, std::min<std::uint64_t>(piece.size(), complaint_bytes_left_));
     lines_.write(kept);
     complaint_bytes_left_ -= kept.size();
+    if (kept.size() < piece.size() && !std::exchange(complaints_cut_, true)) {
+      lines_.write(sandbox::stderr_cut_note);
+    }
   }
 
   static ProgramOutcome failed(std::string detail) {
@@ -264,6 +268,7 @@ class ProgramRun {
   Stream out_{.take = &ProgramRun::take_output};
   Stream err_{.take = &ProgramRun::take_complaints};
   std::uint64_t complaint_bytes_left_;
+  bool complaints_cut_ = false;
   std::uint64_t bytes_written_ = 0;
   TaskGroup readers_;
   TimerWheel::Deadline watch_{&watch_time_over, this};

@@ -78,6 +78,7 @@ TEST_F(ProgramRun, logs_complaints_by_line_and_not_without_end) {
   EXPECT_THAT(observer_.lines, ElementsAre("one", "two"));
   EXPECT_EQ(run("yes complaint | head -c 1000000 >&2").ending, Ending::done);
   EXPECT_LT(observer_.lines.size(), 1000u);
+  EXPECT_THAT(observer_.lines.back(), HasSubstr("cut"));
 }
 
 TEST_F(ProgramRun, tells_every_ending_apart) {

@@ -10,8 +10,8 @@ namespace {
 constexpr auto possible = HostFunction::Suspension::possible;
 constexpr auto by_streams = HostFunction::Suspension::by_streams;
 
-// Signatures are the witx functions lowered to core types: a pointer or length is i32, a $timestamp, $filesize,
-// $filedelta, $dircookie or $rights i64; the result is the $errno.
+// Signatures are the witx functions lowered to core types: a pointer or length is i32, a $timestamp,
+// $filesize, $filedelta, $dircookie or $rights i64; the result is the $errno.
 constexpr HostFunction functions[] = {
     {"args_get", "ii:i", wasi::args_get},
     {"args_sizes_get", "ii:i", wasi::args_sizes_get},
@@ -64,12 +64,16 @@ static_assert(std::size(functions) == 46);
 
 }  // namespace
 
-std::span<const HostFunction> preview1_functions() { return functions; }
+std::span<const HostFunction> preview1_functions() {
+  return functions;
+}
 
 void Preview1::log(std::string_view bytes) {
-  const std::uint64_t room = input_.limits.stderr_bytes_max - std::min(stderr_bytes_, input_.limits.stderr_bytes_max);
+  const std::uint64_t room =
+      input_.limits.stderr_bytes_max - std::min(stderr_bytes_, input_.limits.stderr_bytes_max);
   const std::string_view kept = bytes.substr(0, std::min<std::uint64_t>(room, bytes.size()));
   if (!kept.empty()) sink_.log(kept);
+  if (stderr_dropped_ == 0 && kept.size() < bytes.size()) sink_.log(stderr_cut_note);
   stderr_bytes_ += kept.size();
   stderr_dropped_ += bytes.size() - kept.size();
 }

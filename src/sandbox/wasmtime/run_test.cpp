@@ -128,6 +128,7 @@ TEST_F(RunTest, what_a_guest_does_wrong_is_a_trap_with_its_reason) {
       const Finished finished = run(*program);
       EXPECT_EQ(finished.outcome.ending, Ending::trap) << bad.body;
       EXPECT_NE(finished.outcome.detail.find(bad.reason), std::string::npos) << finished.outcome.detail;
+      EXPECT_EQ(finished.outcome.detail.find('\n'), std::string::npos) << "one line of the log";
     }
   }
 }
