@@ -33,6 +33,9 @@ constexpr std::chrono::milliseconds watch_after{10};
 // Much output: the next run's pipes are watched from the start.
 constexpr std::size_t much_bytes = 32u << 10;
 
+// How long a spawner that died is waited for: the supervisor starts another after a tenth of that.
+constexpr std::chrono::seconds spawner_awaited_max{1};
+
 struct Pipe {
   UniqueFd ours;    // does not block
   UniqueFd theirs;  // blocks, as programs expect
@@ -113,17 +116,21 @@ class ProgramRun {
         readers_(executor) {}
 
   Task<ProgramOutcome> run(ProgramInput input) {
-    std::string name = input.start.argv.front();
+    const std::string program = input.start.argv.front();
+    const std::string_view name = input.name.empty() ? program : input.name;
+    cpu_max_ = std::chrono::seconds(input.start.limits.cpu_seconds);
     auto out = make_pipe();
     auto err = make_pipe();
     UniqueFd in = body_input(input.body);
     if (!out || !err || !in) {
-      co_return failed(fmt::format("{}: no descriptors for it: {}", name, std::strerror(errno)));
+      co_return failed(fmt::format("{}: no descriptors for it: {}", program, std::strerror(errno)));
     }
     const http::Cancellation::Guard guard(cancellation_, {&cancel, this});
+    if (!run_.has_spawner()) co_await next_spawner();
+    if (cancelled_) co_return ProgramOutcome{.ending = Ending::cancelled};
     const SpawnClient::Files files{in.get(), out->theirs.get(), err->theirs.get(), input.module};
     const auto asked = co_await run_.start(std::move(input.start), files);
-    if (!asked) co_return failed(fmt::format("{}: {}", name, asked.error()));
+    if (!asked) co_return failed(fmt::format("{}: {}", program, asked.error()));
     if (cancelled_) run_.end();
     in.reset();
     out->theirs.reset();
@@ -140,7 +147,7 @@ class ProgramRun {
     co_await readers_.wait();
     take_rest(out_);
     take_rest(err_);
-    co_return outcome(name);
+    co_return outcome(program, name);
   }
 
  private:
@@ -158,6 +165,13 @@ class ProgramRun {
     run.cancelled_ = true;
     run.run_.end();
   }
+
+  Task<> next_spawner() {
+    wheel_.arm_after(patience_, spawner_awaited_max);
+    co_await run_.spawner_connected();
+    patience_.disarm();
+  }
+  static void patience_over(void* self) { static_cast<ProgramRun*>(self)->run_.end(); }
 
   // Most programs end soon and write less than a pipe holds: reading them once at the end costs a fraction of
   // waking up for each piece and each end of file. The others are watched from here on.
@@ -226,7 +240,24 @@ class ProgramRun {
     return {.ending = Ending::start, .detail = std::move(detail)};
   }
 
-  ProgramOutcome outcome(const std::string& name) const {
+  // By RLIMIT_CPU: the kernel sends SIGXCPU first, and SIGKILL a second later to who ignores it.
+  bool is_out_of_cpu(int signal_number, std::chrono::microseconds used) const {
+    if (signal_number == SIGXCPU) return true;
+    return signal_number == SIGKILL && cpu_max_.count() > 0 && used >= cpu_max_;
+  }
+
+  ProgramOutcome by_signal(ProgramOutcome result, std::string_view name, int signal_number) const {
+    const bool cpu = is_out_of_cpu(signal_number, result.cpu);
+    const char* const remedy = cpu                        ? "raise the route's limit `cpu`"
+                               : signal_number == SIGKILL ? "the kernel does that where memory runs out"
+                                                          : "run it by hand on the same input";
+    result.ending = cpu ? Ending::cpu : Ending::signal;
+    result.detail = fmt::format("{} was ended by signal {} ({}); {}", name, signal_number,
+                                strsignal(signal_number), remedy);
+    return result;
+  }
+
+  ProgramOutcome outcome(std::string_view program, std::string_view name) const {
     const ProgramEnded& report = run_.report();
     ProgramOutcome result{.wrote_much = bytes_written_ >= much_bytes,
                           .cpu = report.cpu,
@@ -239,16 +270,12 @@ class ProgramRun {
     } else if (cancelled_) {
       result.ending = Ending::cancelled;
     } else if (report.start_error == EPIPE) {
-      return failed(fmt::format("{}: the spawner has ended; it is started again", name));
+      return failed(fmt::format("{}: the spawner has ended; it is started again", program));
     } else if (report.start_error != 0) {
-      return failed(fmt::format("{} cannot be started: {}; {}", name, std::strerror(report.start_error),
+      return failed(fmt::format("{} cannot be started: {}; {}", program, std::strerror(report.start_error),
                                 start_remedy(report.start_error)));
     } else if (WIFSIGNALED(status)) {
-      const bool cpu = WTERMSIG(status) == SIGXCPU;
-      result.ending = cpu ? Ending::cpu : Ending::signal;
-      result.detail = fmt::format("{} was ended by signal {} ({}); {}", name, WTERMSIG(status),
-                                  strsignal(WTERMSIG(status)),
-                                  cpu ? "raise the route's limit `cpu`" : "run it by hand on the same input");
+      return by_signal(std::move(result), name, WTERMSIG(status));
     } else if (WEXITSTATUS(status) != 0) {
       result.ending = Ending::exit_code;
       result.code = WEXITSTATUS(status);
@@ -272,7 +299,9 @@ class ProgramRun {
   std::uint64_t bytes_written_ = 0;
   TaskGroup readers_;
   TimerWheel::Deadline watch_{&watch_time_over, this};
-  bool over_ = false;  // nobody of the run is left
+  TimerWheel::Deadline patience_{&patience_over, this};
+  std::chrono::microseconds cpu_max_{};  // 0: unlimited
+  bool over_ = false;                    // nobody of the run is left
   bool cancelled_ = false;
   bool too_much_ = false;
 };

@@ -18,6 +18,7 @@ namespace tollgate::gateway {
 // What is run, and on what.
 struct ProgramInput {
   StartProgram start;
+  std::string_view name;  // what the log calls it; empty: the file that is executed
   std::string_view body;
   int module = -1;  // program_module_fd, if it needs one; borrowed
   enum class Output : std::uint8_t {
@@ -54,6 +55,7 @@ struct ProgramOutcome {
   std::uint64_t memory_bytes_peak = 0;
 };
 
+// Where a spawner has died, the next one is waited for, up to a second.
 // Completes when the program and every descendant of it is gone. `output` gets what it wrote, `lines` what it
 // complained. Descriptors are closed in every case.
 Task<ProgramOutcome> run_program(const ProgramServices& services, ProgramInput input,

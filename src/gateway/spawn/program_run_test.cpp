@@ -85,6 +85,7 @@ TEST_F(ProgramRun, tells_every_ending_apart) {
   EXPECT_EQ(run("exit 3").ending, Ending::exit_code);
   EXPECT_EQ(run("kill -SEGV $$").ending, Ending::signal);
   EXPECT_EQ(run("while :; do :; done", {}, {.cpu_seconds = 1}).ending, Ending::cpu);
+  EXPECT_EQ(run("trap '' XCPU; while :; do :; done", {}, {.cpu_seconds = 1}).ending, Ending::cpu);
   EXPECT_EQ(run("yes").ending, Ending::output);
   StartProgram missing;
   missing.argv = {"/no/such/program"};
@@ -125,6 +126,24 @@ TEST_F(ProgramRun, survives_the_death_of_its_spawner) {
   later.async_wait([this](error_code) { spawner_.end_by(SIGKILL); });
   EXPECT_EQ(run("sleep 2").ending, Ending::start);
   EXPECT_EQ(run("true").ending, Ending::start);
+}
+
+TEST_F(ProgramRun, waits_for_the_next_spawner) {
+  spawner_.end_by(SIGKILL);
+  testing::ForkedSpawner next;
+  SteadyTimer later(loop_, std::chrono::milliseconds(200));
+  later.async_wait([&](error_code) { client_.connect(next.start()); });
+  const auto outcome = run("echo right");
+  EXPECT_EQ(outcome.ending, Ending::done) << outcome.detail;
+  EXPECT_EQ(output_, "right\n");
+}
+
+TEST_F(ProgramRun, is_cancelled_while_it_waits_for_a_spawner) {
+  spawner_.end_by(SIGKILL);
+  EXPECT_EQ(run("true").ending, Ending::start);
+  SteadyTimer later(loop_, std::chrono::milliseconds(100));
+  later.async_wait([this](error_code) { cancellation_.cancel(reasons::deadline); });
+  EXPECT_EQ(run("true").ending, Ending::cancelled);
 }
 
 }  // namespace

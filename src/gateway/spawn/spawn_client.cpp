@@ -14,6 +14,7 @@ void SpawnClient::connect(UniqueFd socket) {
   all_gone();
   channel_ = std::make_shared<Channel>(loop_, std::move(socket));
   asio::co_spawn(loop_, listen(channel_), asio::detached);
+  for (Run& run : waiting_) run.wakeup_.notify_later();
 }
 
 Task<> SpawnClient::listen(std::shared_ptr<Channel> channel) {
@@ -56,6 +57,14 @@ SpawnClient::Run::~Run() {
   client_.runs_.erase(id_);
 }
 
+Task<> SpawnClient::Run::spawner_connected() {
+  client_.waiting_.push_back(*this);
+  while (!has_spawner() && !given_up_) {
+    if (!wakeup_.take()) co_await wakeup_.wait();
+  }
+  unlink();
+}
+
 Task<expected<void, std::string>> SpawnClient::Run::start(StartProgram start, Files files) {
   start.id = id_;
   const auto bytes = encode(start);
@@ -74,6 +83,8 @@ Task<expected<void, std::string>> SpawnClient::Run::start(StartProgram start, Fi
 }
 
 void SpawnClient::Run::end() {
+  given_up_ = true;
+  if (is_linked()) wakeup_.notify_later();
   if (!asked_ || over_ || !client_.channel_) return;
   asio::co_spawn(client_.loop_, client_.send(client_.channel_, *encode(EndProgram{id_})), asio::detached);
 }

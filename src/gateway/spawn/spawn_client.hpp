@@ -1,9 +1,10 @@
 // A worker's end of the conversation with its spawner.
 //
 // Threads: the worker's one. The client outlives its runs. When the spawner ends, every run of it ends with
-// ProgramEnded::start_error EPIPE, and so does whatever is started before connect() gives another.
+// ProgramEnded::start_error EPIPE; whoever comes before connect() gives another can wait for it.
 #pragma once
 
+#include <boost/intrusive/list.hpp>
 #include <cstdint>
 #include <memory>
 #include <unordered_map>
@@ -30,18 +31,24 @@ class SpawnClient {
   using Files = ProgramFiles;
 
   // One program that was asked for, until its end is known. In the frame of the coroutine that waits for it.
-  class Run {
+  class Run
+      : public boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
    public:
     explicit Run(SpawnClient& client);
     ~Run();
     Run(const Run&) = delete;
     Run& operator=(const Run&) = delete;
 
+    bool has_spawner() const { return client_.channel_ != nullptr; }
+    // Completes when there is a spawner to ask, or when end() is called.
+    Task<> spawner_connected();
+
     // Completes when the spawner has been asked; whether the program could be started is told by its end. The
     // error is a sentence. start.id is set here. Call once.
     Task<expected<void, std::string>> start(StartProgram start, Files files);
 
-    // Asks for the end of the program and of all its descendants. It is told like any other end.
+    // Asks for the end of the program and of all its descendants. It is told like any other end. Before
+    // start(): ends the wait for a spawner.
     void end();
 
     // Completes when the program and all its descendants are gone.
@@ -53,6 +60,7 @@ class SpawnClient {
     SpawnClient& client_;
     std::uint64_t id_;
     bool asked_ = false;
+    bool given_up_ = false;  // before it was asked
     bool over_ = false;
     ProgramEnded report_;
     Wakeup wakeup_;
@@ -66,6 +74,7 @@ class SpawnClient {
   EventLoop& loop_;
   std::shared_ptr<Channel> channel_;  // kept by whoever waits in it
   std::unordered_map<std::uint64_t, Run*> runs_;
+  boost::intrusive::list<Run, boost::intrusive::constant_time_size<false>> waiting_;  // for a spawner
   std::uint64_t last_id_ = 0;
 };
 

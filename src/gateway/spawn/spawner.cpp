@@ -146,7 +146,13 @@ class Spawner {
     static_cast<void>(read(children_ended_.get(), &told, sizeof told));
     int status = 0;
     rusage used{};
-    for (pid_t pid; (pid = wait4(-1, &status, WNOHANG, &used)) > 0;) account(pid, status, used);
+    for (pid_t pid; (pid = wait4(-1, &status, WNOHANG, &used)) > 0;) {
+      if (WIFSTOPPED(status)) {
+        kill(pid, SIGKILL);  // it had itself traced by its parent (PTRACE_TRACEME): nobody would let it go on
+      } else {
+        account(pid, status, used);
+      }
+    }
   }
 
   void account(pid_t pid, int status, const rusage& used) {

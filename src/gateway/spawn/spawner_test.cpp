@@ -208,5 +208,14 @@ TEST_F(SpawnerProcess, a_hundred_at_once_are_all_told) {
   EXPECT_EQ(sum, 5050u);
 }
 
+TEST_F(SpawnerProcess, a_program_that_lets_itself_be_traced_and_stops_is_ended) {
+  start(1,
+        "exec python3 -c 'import ctypes, os, signal; ctypes.CDLL(None).ptrace(0, 0, 0, 0); "
+        "os.kill(os.getpid(), signal.SIGTRAP)'");
+  const auto end = ended();
+  ASSERT_TRUE(end);
+  EXPECT_TRUE(WIFSIGNALED(end->wait_status)) << end->wait_status;
+}
+
 }  // namespace
 }  // namespace tollgate::gateway
