@@ -103,6 +103,46 @@ TEST(Spawn, a_program_that_is_not_there_or_not_executable_fails_the_load) {
   }
 }
 
+TEST(Spawn, what_cannot_be_a_program_fails_the_load_with_what_to_write_instead) {
+  const TempDir folder;
+  const auto refused = [&](const std::string& lines, const std::string& why) {
+    const std::string file = folder.write("t.toml", one_worker + "[[route]]\npath = \"/\"\n" + lines + "\n");
+    const Exit exit = run_tollgate({"serve", "--config", file});
+    EXPECT_EQ(exit.code, 1);
+    EXPECT_THAT(exit.err, HasSubstr(why));
+  };
+  refused("spawn = [\"/tmp\"]", "/tmp is a directory: name a file in it");
+  refused("spawn = \"cat -n\"", "no shell takes it apart, write [\"prog\", \"arg\"]");
+  refused("spawn = [\"cat\"]\nenv = { TOLLGATE_SPAWN_RUN = \"1\" }",
+          "env: found \"TOLLGATE_SPAWN_RUN\", expected another name");
+  refused("spawn = [\"cat\", \"" + std::string(200'000, 'x') + "\"]", "131072 are allowed");
+}
+
+TEST(Spawn, a_program_on_a_path_that_only_root_may_enter_fails_the_load_with_the_one_to_name) {
+  if (geteuid() != 0) GTEST_SKIP() << "programs run as our own user";
+  const TempDir folder;
+  ASSERT_EQ(chmod(folder.path().c_str(), 0700), 0);
+  const std::string program = folder.write("cat", "#!/bin/sh\n");
+  ASSERT_EQ(chmod(program.c_str(), 0755), 0);
+  const std::string file = folder.write("t.toml", one_worker + spawn_route("/", "\"cat\""));
+  const Exit exit =
+      run_tollgate({"serve", "--config", file}, {{"PATH", folder.path().string() + ":/usr/bin:/bin"}});
+  EXPECT_EQ(exit.code, 1);
+  EXPECT_THAT(exit.err, HasSubstr("name /usr/bin/cat instead, or name another user"));
+}
+
+TEST(Spawn, the_log_says_which_limit_a_program_met_and_how_to_raise_it) {
+  const auto gateway = GatewayProcess::with_config(
+      one_worker + "access_log = \"stderr\"\n" +
+      spawn_route("/late", "\"sleep\", \"7777.4\"", "abi = \"stdio\"\nlimits = { deadline = \"100ms\" }") +
+      spawn_route("/long", "\"head\", \"-c\", \"4096\", \"/dev/zero\"",
+                  "abi = \"stdio\"\nlimits = { response = 4095 }\ntransform = { spawn = [\"cat\"] }"));
+  EXPECT_EQ(get(gateway.port(), "/late").status, 504);
+  EXPECT_TRUE(gateway.wait_for_log("sleep had not ended in time; raise the route's limit `deadline`"));
+  EXPECT_EQ(get(gateway.port(), "/long").status, 502);
+  EXPECT_TRUE(gateway.wait_for_log("has more than 4095 bytes; raise the route's limit `response`"));
+}
+
 TEST(Spawn, a_client_that_goes_away_takes_the_program_with_it) {
   const auto gateway = GatewayProcess::with_config(one_worker + shell("/sleep", "sleep 7777.3"));
   {
@@ -130,8 +170,8 @@ TEST(Spawn, a_spawner_that_dies_is_replaced) {
   const pid_t spawner = child_named(gateway.pid(), "spawner");
   ASSERT_GT(spawner, 0);
   kill(spawner, SIGKILL);
-  EXPECT_TRUE(gateway.wait_for_log("starting another"));
-  EXPECT_TRUE(soon_answers(gateway.port(), "/cat"));
+  ASSERT_TRUE(gateway.wait_for_log("starting another"));
+  EXPECT_EQ(request(gateway.port(), "POST", "/cat", "next").body, "next");  // it waits for the other
 }
 
 TEST(Spawn, the_spawner_has_the_workers_rights_and_ends_with_it) {
@@ -197,7 +237,8 @@ TEST_P(EngineCommand, runs_a_module_as_handler_by_cgi_and_as_transform) {
   if (doctor.out.substr(row, 60).find("not found") != std::string::npos)
     GTEST_SKIP() << GetParam().runtime << " is not installed";
   const auto gateway = GatewayProcess::with_config(
-      one_worker + wasm_route("/cgi/*", "hello_cgi_c", "env = { MODE = \"m m\" }\n" + lines) +
+      one_worker + "access_log = \"stderr\"\n" +
+      wasm_route("/cgi/*", "hello_cgi_c", "env = { MODE = \"m m\" }\n" + lines) +
       "[[route]]\npath = \"/\"\nnative = \"hello\"\n" + "transform = \"" + guest("gateway_wasm_c") + "\"\n" +
       lines + wasm_route("/trap", "bad/unreachable", lines));
   EXPECT_EQ(get(gateway.port(), "/").body, "wasm:hello");
@@ -206,7 +247,11 @@ TEST_P(EngineCommand, runs_a_module_as_handler_by_cgi_and_as_transform) {
   EXPECT_THAT(cgi.body, HasSubstr("MODE=m m"));
   EXPECT_THAT(cgi.body, HasSubstr("QUERY_STRING=a=b"));
   EXPECT_THAT(cgi.body, HasSubstr("body"));
-  EXPECT_EQ(get(gateway.port(), "/trap").status, 500);
+  const Response trap = get(gateway.port(), "/trap");
+  EXPECT_EQ(trap.status, 500);
+  EXPECT_EQ(trap.field("x-tollgate-error"), "trap");
+  EXPECT_TRUE(gateway.wait_for_log(std::string(GetParam().runtime) + " with /"));
+  EXPECT_TRUE(gateway.wait_for_log("unreachable"));
 }
 
 INSTANTIATE_TEST_SUITE_P(Spawn, EngineCommand,

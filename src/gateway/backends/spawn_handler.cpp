@@ -1,5 +1,7 @@
 #include "gateway/backends/spawn_handler.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "gateway/guests/guest_handler.hpp"
@@ -15,8 +17,11 @@ using Ending = ProgramOutcome::Ending;
 // All that a program of the configuration finds of an environment besides what its route gives it.
 constexpr const char* minimal_path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-// How `wasmtime run` ends when the guest traps: 128 + SIGABRT.
-constexpr int wasmtime_trap_code = 134;
+// How both engines end when the guest traps: 128 + SIGABRT.
+constexpr int engine_trap_code = 134;
+
+// WasmEdge tells on stdout, behind what the guest wrote, why it failed.
+constexpr std::string_view engine_error_mark = "] [error] ";
 
 std::uint64_t whole_seconds(Milliseconds time) {
   return static_cast<std::uint64_t>(std::chrono::ceil<std::chrono::seconds>(time).count());
@@ -34,13 +39,20 @@ std::size_t log_lines_bytes(std::string_view output) {
   }
 }
 
+std::string_view engine_error(std::string_view output) {
+  const std::size_t mark = output.find(engine_error_mark);
+  if (mark == std::string_view::npos) return {};
+  const std::string_view rest = output.substr(mark + engine_error_mark.size());
+  return rest.substr(0, rest.find('\n'));
+}
+
 const http::Reason* reason_of(const ProgramOutcome& outcome, const http::Cancellation& cancellation,
-                              bool is_wasmtime) {
+                              bool is_engine) {
   switch (outcome.ending) {
     case Ending::done:
       return nullptr;
     case Ending::exit_code:
-      return is_wasmtime && outcome.code == wasmtime_trap_code ? &reasons::trap : &reasons::exit_code;
+      return is_engine && outcome.code == engine_trap_code ? &reasons::trap : &reasons::exit_code;
     case Ending::signal:
       return &reasons::trap;
     case Ending::cpu:
@@ -65,9 +77,9 @@ expected<std::unique_ptr<SpawnHandler>, std::string> SpawnHandler::make(const Ro
     return unexpected(std::string("this worker starts no programs"));
   }
   if (const auto* spawn = std::get_if<SpawnBackend>(&program)) {
-    Command command{.argv = spawn->argv};
-    return std::unique_ptr<SpawnHandler>(
-        new SpawnHandler(route, std::move(command), spawn->env, {}, services));
+    Command command{.argv = spawn->argv, .name = spawn->argv.front()};
+    return made(
+        std::unique_ptr<SpawnHandler>(new SpawnHandler(route, std::move(command), spawn->env, {}, services)));
   }
   const auto& wasm = std::get<WasmBackend>(program);
   const auto module = resources.modules.find(module_name(wasm));
@@ -76,11 +88,20 @@ expected<std::unique_ptr<SpawnHandler>, std::string> SpawnHandler::make(const Ro
   }
   const bool is_wasmtime = wasm.runtime == Runtime::wasmtime;
   Command command{.argv = wasm.engine,
+                  .name = fmt::format("{} with {}", is_wasmtime ? "wasmtime" : "wasmedge", wasm.module),
                   .delivery = is_wasmtime ? Delivery::named_options : Delivery::valued_options,
                   .module = module->second.get(),
                   .has_log_on_stdout = !is_wasmtime && wasm.mode == EngineMode::jit};
-  return std::unique_ptr<SpawnHandler>(
-      new SpawnHandler(route, std::move(command), wasm.env, wasm.args, services));
+  return made(std::unique_ptr<SpawnHandler>(
+      new SpawnHandler(route, std::move(command), wasm.env, wasm.args, services)));
+}
+
+expected<std::unique_ptr<SpawnHandler>, std::string> SpawnHandler::made(
+    std::unique_ptr<SpawnHandler> handler) {
+  const abi::RouteEnvironment& configured = handler->environment_;
+  const auto start = encode(handler->start_of({configured.variables(), configured.args()}));
+  if (!start) return unexpected(handler->command_.name + ": " + start.error());
+  return handler;
 }
 
 SpawnHandler::SpawnHandler(const Route& route, Command command, const std::map<std::string, std::string>& env,
@@ -131,8 +152,11 @@ Task<bool> SpawnHandler::run(RequestContext& context, std::string_view body, Var
   }
   GuestStderr lines(services_.observer, context.exchange.request_id, name_);
   const ActiveSandbox active(services_.observer, slot_);
-  ProgramInput input{
-      .start = start_of(variables), .body = body, .module = command_.module, .expected = expected_output_};
+  ProgramInput input{.start = start_of(variables),
+                     .name = command_.name,
+                     .body = body,
+                     .module = command_.module,
+                     .expected = expected_output_};
   const ProgramServices services{*services_.spawner, services_.wheel};
   ProgramOutcome outcome =
       co_await run_program(services, std::move(input), bounds_, context.exchange.cancellation, output, lines);
@@ -141,14 +165,21 @@ Task<bool> SpawnHandler::run(RequestContext& context, std::string_view body, Var
                                  .cpu = outcome.cpu,
                                  .memory_bytes_peak = outcome.memory_bytes_peak};
   if (command_.has_log_on_stdout) output.erase(0, log_lines_bytes(output));
-  co_return settle(context, std::move(outcome));
+  co_return settle(context, std::move(outcome), output);
 }
 
-bool SpawnHandler::settle(RequestContext& context, ProgramOutcome outcome) const {
-  context.reason =
-      reason_of(outcome, context.exchange.cancellation, command_.delivery == Delivery::named_options);
-  if (context.reason != nullptr) context.detail = std::move(outcome.detail);
-  return context.reason == nullptr;
+bool SpawnHandler::settle(RequestContext& context, ProgramOutcome outcome, std::string_view output) const {
+  context.reason = reason_of(outcome, context.exchange.cancellation, command_.delivery != Delivery::process);
+  if (context.reason == nullptr) return true;
+  context.detail = std::move(outcome.detail);
+  if (context.reason == &reasons::deadline) {
+    context.detail = command_.name + " had not ended in time; raise the route's limit `deadline`";
+  }
+  if (outcome.ending == Ending::exit_code && command_.delivery == Delivery::valued_options) {
+    const std::string_view error = engine_error(output);
+    if (!error.empty()) context.detail.append("; it says: ").append(error);
+  }
+  return false;
 }
 
 }  // namespace tollgate::gateway

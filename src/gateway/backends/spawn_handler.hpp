@@ -57,6 +57,7 @@ class SpawnHandler {
   };
   struct Command {
     std::vector<std::string> argv;  // up to the variables
+    std::string name;               // for the log
     Delivery delivery = Delivery::process;
     int module = -1;
     bool has_log_on_stdout = false;  // wasmedge's compiler writes its progress there before the guest starts
@@ -65,7 +66,9 @@ class SpawnHandler {
   SpawnHandler(const Route& route, Command command, const std::map<std::string, std::string>& env,
                const std::vector<std::string>& args, WorkerServices& services);
   StartProgram start_of(const Variables& variables) const;
-  bool settle(RequestContext& context, ProgramOutcome outcome) const;
+  // Gives the handler back if its configuration alone can be handed to the spawner.
+  static expected<std::unique_ptr<SpawnHandler>, std::string> made(std::unique_ptr<SpawnHandler> handler);
+  bool settle(RequestContext& context, ProgramOutcome outcome, std::string_view output) const;
 
   WorkerServices& services_;
   std::string name_;  // of the route, for the log

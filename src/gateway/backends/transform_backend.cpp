@@ -1,5 +1,7 @@
 #include "gateway/backends/transform_backend.hpp"
 
+#include <fmt/format.h>
+
 #include "gateway/reasons.hpp"
 
 namespace tollgate::gateway {
@@ -44,7 +46,13 @@ Task<> TransformBackend::serve(RequestContext& context) {
   CapturedResponse captured(context.exchange.response, captured_bytes_max(context.route.limits));
   co_await serve_inner(context, captured);
   if (!captured.complete()) {
-    if (captured.too_large()) context.reason = &reasons::output;
+    if (captured.too_large()) {
+      context.reason = &reasons::output;
+      context.detail = fmt::format(
+          "the answer that `transform` is to take has more than {} bytes; raise the route's limit "
+          "`response`",
+          captured_bytes_max(context.route.limits));
+    }
     if (context.reason == nullptr) context.reason = &http::reasons::internal;
     co_return;
   }

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <sstream>
 
+#include "gateway/spawn/spawner.hpp"
+
 namespace tollgate::gateway {
 namespace {
 
@@ -57,6 +59,9 @@ void read_env(TableReader& table, std::map<std::string, std::string>& env) {
     if (name.empty() || name.find('=') != std::string::npos || holds_nul(name) || holds_nul(value)) {
       table.fault("env", TableReader::quoted(name),
                   "variables whose name is not empty and has no \"=\", without NUL");
+    } else if (name == spawn_run_variable) {
+      table.fault("env", TableReader::quoted(name),
+                  "another name: the gateway tells by this one whose a process is");
     } else {
       env.emplace(name, std::move(value));
     }
@@ -102,10 +107,12 @@ void read_runtime(TableReader& table, const RouteSurroundings& around, WasmBacke
   table.parsed("runtime", wasm.runtime, parse_runtime, runtime_notation);
   table.parsed("mode", wasm.mode, parse_mode, R"("aot", "jit" or "interpreter")");
   if (wasm.mode == EngineMode::interpreter && wasm.runtime != Runtime::wasmedge) {
-    table.fault("mode", "\"interpreter\"", "\"aot\" or \"jit\", or the runtime \"wasmedge\", which alone interprets");
+    table.fault("mode", "\"interpreter\"",
+                "\"aot\" or \"jit\", or the runtime \"wasmedge\", which alone interprets");
   }
   if (wasm.runtime == Runtime::wasmtime_embedded && wasm.mode != EngineMode::aot) {
-    table.fault("mode", "a mode", "\"aot\", or another runtime: inside the worker modules are compiled ahead of time");
+    table.fault("mode", "a mode",
+                "\"aot\", or another runtime: inside the worker modules are compiled ahead of time");
   }
 }
 
@@ -114,7 +121,8 @@ bool is_program(const std::string& path) {
   return std::filesystem::is_regular_file(path, failed) && access(path.c_str(), X_OK) == 0;
 }
 
-// What `name` means in `spawn`: a path as it is, or relative to the file; a bare name on PATH. Empty: nowhere.
+// What `name` means in `spawn`: a path as it is, or relative to the file; a bare name on PATH. Empty:
+// nowhere.
 std::string find_program(TableReader& table, const RouteSurroundings& around, const std::string& name) {
   if (name.find('/') != std::string::npos) return absolute(around.folder, name);
   std::istringstream folders(table.source().environment("PATH").value_or(std::string(default_path)));
@@ -122,6 +130,21 @@ std::string find_program(TableReader& table, const RouteSurroundings& around, co
     if (!folder.empty() && is_program(folder + "/" + name)) return folder + "/" + name;
   }
   return {};
+}
+
+// What `program`, which `name` means, lacks of one.
+std::string expected_program(const std::string& program, const std::string& name) {
+  std::error_code failed;
+  if (!program.empty() && std::filesystem::is_directory(program, failed)) {
+    return "a program, but " + program + " is a directory: name a file in it";
+  }
+  if (!program.empty() && std::filesystem::exists(program, failed)) {
+    return "a program, but " + program + " is not an executable file: chmod +x it";
+  }
+  const std::string remedy = name.find(' ') == std::string::npos
+                                 ? ": install it or name its path"
+                                 : ": no shell takes it apart, write [\"prog\", \"arg\"]";
+  return "a program, but there is no " + (program.empty() ? name + " on PATH" : program) + remedy;
 }
 
 std::vector<std::string> read_argv(TableReader& table, const RouteSurroundings& around) {
@@ -134,12 +157,7 @@ std::vector<std::string> read_argv(TableReader& table, const RouteSurroundings& 
   }
   std::string program = find_program(table, around, argv.front());
   if (around.named_files == NamedFiles::must_exist && !is_program(program)) {
-    std::error_code failed;
-    const bool is_there = !program.empty() && std::filesystem::exists(program, failed);
-    table.fault("spawn", TableReader::quoted(argv.front()),
-                is_there ? "a program, but " + program + " is not an executable file: chmod +x it"
-                         : "a program, but there is no " + (program.empty() ? argv.front() + " on PATH" : program) +
-                               ": install it or name its path");
+    table.fault("spawn", TableReader::quoted(argv.front()), expected_program(program, argv.front()));
   }
   if (!program.empty()) argv.front() = std::move(program);
   return argv;
@@ -163,7 +181,8 @@ std::optional<TransformConfig> read_transform(TableReader& table, const RouteSur
     spawn.argv = read_argv(reader, around);
     spawn.abi = Abi::stdio;
     read_env(reader, spawn.env);
-    if (!reader.has("spawn")) reader.fault("spawn", "nothing", R"(a program and its arguments such as ["prog", "arg"])");
+    if (!reader.has("spawn"))
+      reader.fault("spawn", "nothing", R"(a program and its arguments such as ["prog", "arg"])");
     reader.refuse_unknown_keys();
     return spawn;
   }
@@ -184,7 +203,8 @@ WasmBackend read_wasm(TableReader& table, const RouteSurroundings& around) {
   }
   read_dirs(table, around, wasm);
   if (!wasm.dirs.empty() && wasm.runtime != Runtime::wasmtime_embedded) {
-    table.fault("dirs", "directories", "none, or the runtime \"wasmtime_embedded\", which alone can grant them");
+    table.fault("dirs", "directories",
+                "none, or the runtime \"wasmtime_embedded\", which alone can grant them");
   }
   return wasm;
 }
@@ -254,7 +274,8 @@ BackendConfig read_backend(TableReader& table, const RouteSurroundings& around) 
     found += (count++ == 0 ? "" : " and ") + std::string(key);
   }
   if (count != 1) {
-    table.fault("", count == 0 ? "no backend" : found, "exactly one of native, wasm, spawn, upstream, respond");
+    table.fault("", count == 0 ? "no backend" : found,
+                "exactly one of native, wasm, spawn, upstream, respond");
   }
   BackendConfig backend;
   // A key counts as known by being asked for, whichever backend the route has.

@@ -40,6 +40,16 @@ struct Programs {
   }
 };
 
+// Who starts the gateway may have a PATH of their own, with folders that only they can enter.
+std::string remedy_for(const std::string& program) {
+  const std::string name = program.substr(program.rfind('/') + 1);
+  for (const char* const folder : {"/usr/local/bin/", "/usr/bin/", "/bin/"}) {
+    const std::string other = folder + name;
+    if (faccessat(AT_FDCWD, other.c_str(), X_OK, AT_EACCESS) == 0) return "name " + other + " instead";
+  }
+  return "put it where that user can reach it";
+}
+
 }  // namespace
 
 expected<void, std::string> check_execution_rights(const Config& config,
@@ -49,10 +59,11 @@ expected<void, std::string> check_execution_rights(const Config& config,
   const AsUser as_user(identity);
   for (const std::string& path : paths) {
     if (faccessat(AT_FDCWD, path.c_str(), X_OK, AT_EACCESS) == 0) continue;
-    const std::string who = identity ? fmt::format("user {}, whom programs run as,", identity->uid) : "this user";
-    return unexpected(fmt::format(
-        "{}: {} may not execute it ({}): put it where that user can reach it, or name another one by `user`", path,
-        who, strerror(errno)));
+    const char* const why = strerror(errno);
+    const std::string who =
+        identity ? fmt::format("user {}, whom programs run as,", identity->uid) : "this user";
+    return unexpected(fmt::format("{}: {} may not execute it ({}): {}, or name another user by `user`", path,
+                                  who, why, remedy_for(path)));
   }
   return {};
 }

@@ -98,8 +98,10 @@ expected<std::string, std::string> encode(const SpawnerMessage& message) {
   std::visit(encoder, message);
   std::string bytes = encoder.writer.take();
   if (bytes.size() > packet_bytes_max) {
-    return unexpected(
-        fmt::format("argv and environment take {} bytes, {} are allowed", bytes.size(), packet_bytes_max));
+    return unexpected(fmt::format(
+        "its arguments and environment take {} bytes, {} are allowed: give it less in the configuration, or "
+        "long texts on stdin",
+        bytes.size(), packet_bytes_max));
   }
   return bytes;
 }
