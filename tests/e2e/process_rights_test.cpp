@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <set>
 
+#include "tests/support/command_process.hpp"
 #include "tests/support/gateway_process.hpp"
 #include "tests/support/http_client.hpp"
 #include "tests/support/process_figures.hpp"
@@ -34,6 +35,28 @@ TEST(WorkerRights, it_is_the_configured_user) {
   if (geteuid() != 0) GTEST_SKIP() << "only root can become another user";
   const auto gateway = GatewayProcess::with_config("user = \"daemon\"\n" + std::string(config));
   EXPECT_EQ(status_value(gateway.worker_pids().at(0), "Uid"), "1\t1\t1\t1");
+}
+
+TEST(WorkerRights, a_user_may_be_a_number_that_no_file_knows) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root can become another user";
+  const auto one = GatewayProcess::with_config("user = \"12345\"\n" + std::string(config));
+  EXPECT_EQ(status_value(one.worker_pids().at(0), "Gid"), "12345\t12345\t12345\t12345");
+  const auto both = GatewayProcess::with_config("user = \"12345:100\"\n" + std::string(config));
+  EXPECT_EQ(status_value(both.worker_pids().at(0), "Uid"), "12345\t12345\t12345\t12345");
+  EXPECT_EQ(status_value(both.worker_pids().at(0), "Gid"), "100\t100\t100\t100");
+}
+
+TEST(WorkerRights, a_root_that_may_become_nobody_else_fails_the_start_with_a_remedy) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root can become another user";
+  const TempDir folder;
+  const std::string file = folder.write("tollgate.toml", config);
+  CommandProcess gateway(
+      {"setpriv", "--bounding-set=-setuid,-setgid", TOLLGATE_BINARY, "serve", "--config", file});
+  const Exit exit = gateway.wait(std::chrono::seconds(10));
+  EXPECT_EQ(exit.code, 1);
+  EXPECT_NE(exit.err.find("(docker run --user 65534:65534), or leave it CAP_SETUID and CAP_SETGID"),
+            std::string::npos)
+      << exit.err;
 }
 
 TEST(WorkerRights, a_user_that_does_not_exist_fails_the_start) {

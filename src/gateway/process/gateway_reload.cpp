@@ -14,7 +14,8 @@ constexpr const char* stopping = "the gateway is stopping";
 // Whether the workers that run may serve `next`: it needs no right they do not have.
 bool same_rights(const Config& serving, const Config& next) {
   return serving.listen == next.listen && serving.workers == next.workers && serving.user == next.user &&
-         serving.connections == next.connections && spawns_programs(serving) == spawns_programs(next) && directories_of(serving) == directories_of(next);
+         serving.connections == next.connections && spawns_programs(serving) == spawns_programs(next) &&
+         directories_of(serving) == directories_of(next);
 }
 
 }  // namespace
@@ -23,6 +24,8 @@ expected<GatewaySupervisor::Read, std::string> GatewaySupervisor::read() {
   auto config = options_.read_config();
   if (!config) return unexpected(config.error());
   if (config->workers == 0) config->workers = usable_cpus();
+  // Before anything is compiled, by a child that becomes another user too.
+  if (const auto identity = worker_identity(config->user); !identity) return unexpected(identity.error());
   auto handlers = programs_.open(*config);
   if (!handlers) return unexpected(handlers.error());
   return Read{std::move(*config), std::move(*handlers)};
@@ -30,8 +33,9 @@ expected<GatewaySupervisor::Read, std::string> GatewaySupervisor::read() {
 
 expected<GatewaySupervisor::Table, std::string> GatewaySupervisor::prepare(Read read) {
   const auto serving = context_.current;
-  auto reused = route_slots_.assign(
-      read.config.routes, serving ? std::span<const Route>(serving->config.routes) : std::span<const Route>());
+  auto reused =
+      route_slots_.assign(read.config.routes, serving ? std::span<const Route>(serving->config.routes)
+                                                      : std::span<const Route>());
   if (!reused) return unexpected(reused.error());
   stats_.reuse(*reused);
   return prepare_table(++generation_, std::move(read.config), std::move(read.handlers));
