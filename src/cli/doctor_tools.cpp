@@ -32,7 +32,6 @@ struct Tool {
 };
 
 constexpr Tool tools[] = {
-    {"docker", "--version", "the lab's container variants", "apt-get install docker.io"},
     {"wrk", "-v", "./dev bench", "apt-get install wrk (./dev bench does)"},
     {"nginx", "-v", "./dev bench", "apt-get install nginx-light (./dev bench does)"},
 };
@@ -40,9 +39,22 @@ constexpr Tool tools[] = {
 Finding examine(const Tool& tool) {
   const auto file = gateway::find_on_path(tool.program);
   if (!file)
-    return {Verdict::note, tool.program, "not found",
-            fmt::format("{} needs it: {}", tool.use, tool.how_to_get)};
+    return {Verdict::note, tool.program, "not found", fmt::format("for {}: {}", tool.use, tool.how_to_get)};
   return {Verdict::ok, tool.program, first_line(ask(*file, tool.argument)), ""};
+}
+
+Finding examine_docker() {
+  const auto file = gateway::find_on_path("docker");
+  if (!file) {
+    return {Verdict::note, "docker", "not found", "for ./dev study native_docker: apt-get install docker.io"};
+  }
+  const auto engine = gateway::run_tool(
+      {.argv = {*file, "version", "--format", "{{.Server.Version}}"}, .limits = {.wall = answer_limit}});
+  const std::string client = first_line(ask(*file, "--version"));
+  if (engine) return {Verdict::ok, "docker", fmt::format("{}; engine {}", client, first_line(*engine)), ""};
+  return {Verdict::note, "docker", client,
+          "no engine answers: systemctl start docker, or `tools/with-docker COMMAND` as root, as ./dev study "
+          "does"};
 }
 
 Finding examine_engine_command(const char* name, gateway::Runtime runtime) {
@@ -50,7 +62,10 @@ Finding examine_engine_command(const char* name, gateway::Runtime runtime) {
   if (!engine)
     return {Verdict::note, name, "not found",
             fmt::format("routes with this `runtime` need it: {}", engine.error())};
-  return {Verdict::ok, name, fmt::format("{} ({})", engine->version, engine->argv.back()), ""};
+  const std::string& file = engine->argv.back();
+  std::string version = engine->version;
+  if (version.starts_with(file)) version.replace(0, file.size(), name);  // wasmedge says how it was called
+  return {Verdict::ok, name, fmt::format("{} ({})", version, file), ""};
 }
 
 Finding examine_wasm_clang() {
@@ -79,7 +94,7 @@ Finding examine_wasm_rust() {
 }  // namespace
 
 std::vector<Finding> examine_tools() {
-  std::vector<Finding> findings;
+  std::vector<Finding> findings{examine_docker()};
   for (const Tool& tool : tools) findings.push_back(examine(tool));
   findings.push_back(examine_engine_command("wasmtime", gateway::Runtime::wasmtime));
   findings.push_back(examine_engine_command("wasmedge", gateway::Runtime::wasmedge));

@@ -15,6 +15,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <sstream>
 #include <string_view>
 
@@ -158,7 +159,8 @@ std::optional<std::string> find_on_path(const std::string& program) {
   std::istringstream folders(path == nullptr ? "" : path);
   for (std::string folder; std::getline(folders, folder, ':');) {
     const std::string file = folder + "/" + program;
-    if (access(file.c_str(), X_OK) == 0) return file;
+    std::error_code failed;
+    if (std::filesystem::is_regular_file(file, failed) && access(file.c_str(), X_OK) == 0) return file;
   }
   return std::nullopt;
 }
@@ -180,6 +182,7 @@ expected<std::string, ToolFailure> run_tool(const ToolRun& run) {
   kill(-*pid, SIGKILL);
   if (in_time && WIFEXITED(status) && WEXITSTATUS(status) == 0) return text;
   const Reason reason = in_time ? reason_of(status, text) : Reason::wall;
+  if (text.empty()) text = in_time ? "it says nothing" : "it takes too long";
   return unexpected(
       ToolFailure{reason, text.substr(text.size() - std::min(text.size(), complaint_bytes_max))});
 }
