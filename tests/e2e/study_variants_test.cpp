@@ -143,6 +143,28 @@ TEST(StudyLauncher, starts_an_upstream_that_answers_ok_and_ends_it) {
   EXPECT_FALSE(launcher.has_leftovers());
 }
 
+TEST(StudyLauncher, takes_a_module_relative_to_who_asks) {
+  const std::string module = std::string(TOLLGATE_GUESTS_DIR) + "/gateway_wasm_c.wasm";
+  if (!std::filesystem::exists(module)) GTEST_SKIP() << "the example guests are not built: guests/build";
+  auto launcher = study({"wasm_host_wasmtime_embedded"},
+                        {{"UPSTREAM_LISTEN", "127.0.0.1:0"},
+                         {"WASM_MODULE_PATH", std::filesystem::proximate(module).string()}});
+  ASSERT_TRUE(launcher.wait_for("listening on http://", start_limit)) << launcher.err();
+  EXPECT_EQ(get(port_of(launcher), "/any").body, "wasm:ok");
+}
+
+TEST(StudyImage, is_never_taken_from_a_registry_by_the_compose_file) {
+  std::istringstream lines(read_file(source + "/deploy/compose.yaml"));
+  int images = 0;
+  int kept = 0;
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with("    image: ")) ++images;
+    if (line.starts_with("    pull_policy: never")) ++kept;
+  }
+  EXPECT_EQ(images, 2);
+  EXPECT_EQ(kept, images);
+}
+
 TEST(StudyLauncher, names_what_it_knows_when_asked_for_something_else) {
   Exit exit = study({"firecracker"}, {}).wait(seconds(10));
   EXPECT_EQ(exit.code, 1);
