@@ -64,7 +64,7 @@ class BodyReader {
   virtual Task<expected<std::string_view, const Reason*>> read() = 0;
 
   // The whole body, if every byte of it has arrived already (always so when there is none): no suspension, no
-  // copy.
+  // copy. It takes nothing away: asked again it answers the same, and read() gives it as a piece.
   virtual std::optional<std::string_view> all_if_buffered() = 0;
 
   // A read() that waits fails with `cause` now, and so does every later one of a body that is not all there: nobody

@@ -78,16 +78,16 @@ std::string_view Http1Body::decode(char* bytes, std::size_t size) {
 }
 
 std::optional<std::string_view> Http1Body::all_if_buffered() {
-  if (done_ && decoded_.empty()) return std::string_view{};
   if (error_ != nullptr || over_limit()) return std::nullopt;
+  if (done_) return decoded_;  // asked before, or there is none
   InputBuffer& input = stream_.input();
   const std::size_t size = input.unread().size();
   if (size == 0 || (!chunked_ && size < remaining_)) return std::nullopt;
   const std::string_view content = take(input.unread_data(), size);
   input.consume(size - next_request_.size());
   next_request_ = {};
+  decoded_ = content;  // for whoever asks again or reads
   if (done_ && error_ == nullptr && !over_limit()) return content;
-  decoded_ = content;
   return std::nullopt;
 }
 

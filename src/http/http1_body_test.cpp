@@ -54,6 +54,26 @@ TEST_F(Http1Bodies, gives_a_body_that_came_with_its_head_without_a_read) {
               EndsWith("\r\n\r\nlater|end"));
 }
 
+TEST_F(Http1Bodies, a_body_that_is_there_can_be_asked_for_again_and_read) {
+  start([](Exchange& exchange) -> Task<> {
+    std::string seen(exchange.body.all_if_buffered().value_or("later"));
+    seen.append("|").append(exchange.body.all_if_buffered().value_or("later"));
+    for (int i = 0; i < 2; ++i) {
+      const auto piece = co_await exchange.body.read();
+      seen.append("|").append(piece.value_or("failed"));
+    }
+    seen.append("|").append(exchange.body.all_if_buffered().value_or("later")).append("|end");
+    const auto sent = co_await exchange.response.send(ResponseHead{}, seen);
+    static_cast<void>(sent);
+  });
+  Client client = connect();
+  for (const std::string body : {"Content-Length: 3\r\n\r\nabc",
+                                 "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX-T: v\r\n\r\n"}) {
+    EXPECT_THAT(client.ask("POST / HTTP/1.1\r\nHost: a\r\n" + body, "|end"), EndsWith("abc|abc|abc|||end"));
+  }
+  EXPECT_THAT(client.ask(get, "|end"), EndsWith("\r\n\r\n|||||end"));
+}
+
 TEST_F(Http1Bodies, what_all_if_buffered_began_read_continues) {
   start([](Exchange& exchange) -> Task<> {
     const auto early = exchange.body.all_if_buffered();

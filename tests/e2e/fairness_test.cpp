@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -76,6 +77,21 @@ TEST(Fairness, beyond_concurrent_requests_queue_and_beyond_the_queue_they_are_re
   EXPECT_EQ(answered, 4);
   EXPECT_EQ(refused, 2);
   EXPECT_GE(Clock::now() - begun, 1400ms);  // the queued ones came after the first two
+}
+
+TEST(Fairness, waiting_in_the_queue_takes_no_body_from_a_request) {
+  const auto gateway = GatewayProcess::with_config(
+      one_worker + wasm_route("/sleep", "sleeper_c", "limits = { concurrent = 1, queue = 5 }"));
+  std::vector<Connection> connections;
+  for (const std::string body : {"first", "second", "third"}) {
+    connections.emplace_back(gateway.port());
+    connections.back().send("POST /sleep?ms=200 HTTP/1.1\r\nHost: a\r\nContent-Length: " +
+                            std::to_string(body.size()) + "\r\n\r\n" + body);
+  }
+  std::multiset<std::string> bodies;
+  for (Connection& connection : connections) bodies.insert(connection.read_response().body);
+  EXPECT_EQ(bodies, (std::multiset<std::string>{"slept 200 ms\nfirst", "slept 200 ms\nsecond",
+                                                "slept 200 ms\nthird"}));
 }
 
 TEST(Fairness, waiting_in_the_queue_counts_against_the_deadline) {
