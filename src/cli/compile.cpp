@@ -9,13 +9,11 @@
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "cli/commands.hpp"
+#include "cli/read_file.hpp"
 #include "sandbox/compiler.hpp"
 #include "sandbox/sparse_file.hpp"
 
@@ -79,24 +77,22 @@ void print_what_was_done(const Options& options, std::size_t module_bytes, const
 int compile(Options options) {
   if (options.output.empty())
     options.output = std::filesystem::path(options.module).replace_extension("cwasm");
-  std::ifstream file(options.module, std::ios::binary);
-  if (!file) return fail(options.module, fmt::format("cannot be opened: {}", std::strerror(errno)));
-  const std::vector<char> module((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-  if (file.bad() || std::filesystem::is_directory(options.module))
-    return fail(options.module, "cannot be read");
+  const auto module = read_file(options.module);
+  if (!module) return fail(options.module, module.error());
 
   const auto begin = std::chrono::steady_clock::now();
-  const auto bundle = sandbox::compile({reinterpret_cast<const std::uint8_t*>(module.data()), module.size()},
-                                       {.name = std::filesystem::path(options.module).stem().string(),
-                                        .limits = {.cpu = std::chrono::seconds(options.cpu_seconds),
-                                                   .wall = std::chrono::seconds(options.wall_seconds),
-                                                   .address_space_bytes = options.address_space_mib << 20}});
+  const auto bundle =
+      sandbox::compile({reinterpret_cast<const std::uint8_t*>(module->data()), module->size()},
+                       {.name = std::filesystem::path(options.module).stem().string(),
+                        .limits = {.cpu = std::chrono::seconds(options.cpu_seconds),
+                                   .wall = std::chrono::seconds(options.wall_seconds),
+                                   .address_space_bytes = options.address_space_mib << 20}});
   if (!bundle) return fail(options.module, bundle.error().sentence);
   const auto took = std::chrono::steady_clock::now() - begin;
   if (const auto written = write_file(*bundle, options.output); !written) {
     return fail(options.output, "cannot be written: " + written.error());
   }
-  print_what_was_done(options, module.size(), *bundle,
+  print_what_was_done(options, module->size(), *bundle,
                       std::chrono::duration_cast<std::chrono::milliseconds>(took));
   return exit_ok;
 }

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
-#include <fstream>
 #include <iostream>
 #include <iterator>
 #include <map>
@@ -16,9 +15,12 @@
 #include <vector>
 
 #include "cli/commands.hpp"
+#include "cli/read_file.hpp"
 #include "gateway/abi/cgi_request.hpp"
 #include "gateway/abi/cgi_response.hpp"
+#include "gateway/abi/text.hpp"
 #include "gateway/config/config.hpp"
+#include "gateway/reasons.hpp"
 #include "sandbox/collected_output.hpp"
 #include "sandbox/engine_fingerprint.hpp"
 #include "sandbox/program_preparation.hpp"
@@ -59,9 +61,34 @@ int fail(std::string_view subject, std::string_view reason) {
 expected<std::string, std::string> read_body(const std::string& given) {
   if (given == "-") return std::string(std::istreambuf_iterator<char>(std::cin), {});
   if (!given.starts_with('@')) return given;
-  std::ifstream file(given.substr(1), std::ios::binary);
-  if (!file) return unexpected("cannot read " + given.substr(1));
-  return std::string(std::istreambuf_iterator<char>(file), {});
+  auto content = read_file(given.substr(1));
+  if (!content) return unexpected(given.substr(1) + " " + content.error());
+  return content;
+}
+
+bool is_token(std::string_view text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), gateway::abi::is_token_character);
+}
+
+// What no server would have taken either; nullopt when all is well.
+std::optional<std::string> fault_in(const Options& options) {
+  if (!is_token(options.method)) return fmt::format("--method: \"{}\" is no method", options.method);
+  if (!options.target.starts_with('/')) {
+    return fmt::format("--path: needs a path that begins with /, not \"{}\"", options.target);
+  }
+  for (const std::string_view header : options.headers) {
+    const std::size_t colon = header.find(':');
+    if (colon == std::string_view::npos || !is_token(header.substr(0, colon))) {
+      return fmt::format("--header: needs \"Name: value\", not \"{}\"", header);
+    }
+  }
+  for (const std::string_view variable : options.env) {
+    const std::size_t equals = variable.find('=');
+    if (equals == std::string_view::npos || equals == 0) {
+      return fmt::format("--env: needs NAME=VALUE, not \"{}\"", variable);
+    }
+  }
+  return std::nullopt;
 }
 
 // The request as the gateway would see it; views into the options.
@@ -81,9 +108,12 @@ class Asked {
     request_.content_length = body.size();
     for (const std::string_view header : options.headers) {
       const std::size_t colon = header.find(':');
-      std::string_view value = header.substr(std::min(colon, header.size() - 1) + 1);
+      std::string_view value = header.substr(colon + 1);
       while (value.starts_with(' ')) value.remove_prefix(1);
       request_.fields.add(header.substr(0, colon), value);
+      if (!http::equal_ignoring_case(header.substr(0, colon), "host")) continue;
+      request_.authority = value;
+      request_.host = value.substr(0, value.find(':', value.starts_with('[') ? value.find(']') : 0));
     }
   }
 
@@ -130,28 +160,35 @@ Answer run_once(sandbox::Program& program, const Asked& asked, std::span<const s
   return answer;
 }
 
-std::string_view word_of(sandbox::Ending ending) {
+// As a route would name it (gateway/reasons.hpp).
+const http::Reason& reason_of(sandbox::Ending ending) {
   switch (ending) {
-    case sandbox::Ending::done:
-      return "done";
     case sandbox::Ending::exit_code:
-      return "exit";
+      return gateway::reasons::exit_code;
     case sandbox::Ending::trap:
-      return "trap";
+      return gateway::reasons::trap;
     case sandbox::Ending::memory:
-      return "memory";
+      return gateway::reasons::memory;
     case sandbox::Ending::cpu:
-      return "cpu";
+      return gateway::reasons::cpu;
     case sandbox::Ending::cancelled:
-      return "deadline";
+      return gateway::reasons::deadline;
     case sandbox::Ending::output:
-      return "output";
+      return gateway::reasons::output;
     case sandbox::Ending::capacity:
-      return "capacity";
+      return gateway::reasons::capacity;
+    case sandbox::Ending::done:
     case sandbox::Ending::engine:
-      return "internal";
+      break;
   }
-  return "internal";
+  return http::reasons::internal;
+}
+
+void print_failure(const sandbox::Outcome& outcome) {
+  const http::Reason& reason = reason_of(outcome.ending);
+  std::string detail = outcome.detail;
+  if (outcome.ending == sandbox::Ending::exit_code) detail = fmt::format("exit code {}", outcome.exit_code);
+  fmt::print(stderr, "{}: {}\n", reason.word, detail.empty() ? reason.text : detail);
 }
 
 // To stdout, as `curl -i` would show it. False when the output is no response.
@@ -205,6 +242,10 @@ void print_costs(nanoseconds compile, nanoseconds load, const std::vector<sandbo
 }
 
 int invoke(const Options& options) {
+  if (const auto fault = fault_in(options)) {
+    fmt::print(stderr, "{}\n", *fault);
+    return exit_usage;
+  }
   const auto body = read_body(options.body);
   if (!body) return fail("--body", body.error());
   const auto fingerprint = sandbox::engine_fingerprint();
@@ -227,7 +268,6 @@ int invoke(const Options& options) {
   std::map<std::string, std::string> env;
   for (const std::string& variable : options.env) {
     const std::size_t equals = variable.find('=');
-    if (equals == std::string::npos) return fail("--env", "needs NAME=VALUE, not " + variable);
     env[variable.substr(0, equals)] = variable.substr(equals + 1);
   }
   const gateway::Abi abi = options.abi == "stdio" ? gateway::Abi::stdio : gateway::Abi::cgi;
@@ -249,9 +289,7 @@ int invoke(const Options& options) {
   if (answered) {
     answered = print_response(last, abi);
   } else {
-    const bool exited = last.outcome.ending == sandbox::Ending::exit_code;
-    fmt::print(stderr, "{}: {}\n", word_of(last.outcome.ending),
-               exited ? fmt::format("exit code {}", last.outcome.exit_code) : last.outcome.detail);
+    print_failure(last.outcome);
   }
   print_costs(compiled - begun, loaded - made, costs);
   return answered ? exit_ok : exit_failed;

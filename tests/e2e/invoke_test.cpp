@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <vector>
 
 #include "tests/support/gateway_process.hpp"
 #include "tests/support/guests.hpp"
@@ -44,6 +45,34 @@ TEST(Invoke, fails_with_the_reason_when_the_guest_or_the_module_does) {
   EXPECT_NE(exited.err.find("exit code 3"), std::string::npos) << exited.err;
   EXPECT_EQ(run_tollgate({"invoke", "/none.wasm"}).code, 1);
   EXPECT_EQ(run_tollgate({"invoke"}).code, 2);
+  const Exit directory = run_tollgate({"invoke", guest("echo_c"), "--body", "@/"});
+  EXPECT_EQ(directory.code, 1);
+  EXPECT_NE(directory.err.find("Is a directory"), std::string::npos) << directory.err;
+}
+
+TEST(Invoke, says_which_limit_ended_a_guest) {
+  const Exit cpu = run_tollgate({"invoke", guest("bad/loop")});
+  EXPECT_EQ(cpu.code, 1);
+  EXPECT_NE(cpu.err.find("cpu: The handler used more CPU time"), std::string::npos) << cpu.err;
+}
+
+TEST(Invoke, refuses_a_request_that_is_none) {
+  const std::vector<std::vector<std::string>> bad = {
+      {"--header", "no colon"}, {"--header", ": x"}, {"--header", "a b: c"}, {"--header", ""},
+      {"--method", "G ET"},     {"--method", ""},    {"--path", "a"},        {"--path", ""},
+      {"--env", "NAME"},        {"--env", "=value"}};
+  for (const auto& option : bad) {
+    const Exit ended = run_tollgate({"invoke", guest("hello_cgi_c"), option[0], option[1]});
+    EXPECT_EQ(ended.code, 2) << option[0] << option[1];
+    EXPECT_NE(ended.err.find(option[0] + ": "), std::string::npos) << ended.err;
+  }
+}
+
+TEST(Invoke, tells_the_guest_the_host_that_is_asked_for) {
+  const Exit ended = run_tollgate({"invoke", guest("hello_cgi_c"), "--header", "host: a.example:81"});
+  for (const char* line : {"HTTP_HOST=a.example:81\n", "SERVER_NAME=a.example\n"}) {
+    EXPECT_NE(ended.out.find(line), std::string::npos) << line << ended.out;
+  }
 }
 
 }  // namespace

@@ -140,6 +140,12 @@ TEST_F(Programs, that_cannot_run_here_are_refused_with_their_path_and_the_reason
   }
 }
 
+TEST_F(Programs, that_are_folders_are_refused_with_a_sentence) {
+  const Exit exit = run_tollgate({"compile", "/"});
+  EXPECT_EQ(exit.code, 1);
+  EXPECT_THAT(exit.err, HasSubstr("cannot be read: Is a directory"));
+}
+
 TEST_F(Programs, a_compile_bomb_ends_at_its_limit_with_a_sentence) {
   const Exit slow = run_tollgate({"compile", write("slow.wasm", slow_module()), "--max-cpu", "1"});
   EXPECT_EQ(slow.code, 1);
