@@ -10,6 +10,7 @@
 #include "tests/support/http_client.hpp"
 #include "tests/support/process_figures.hpp"
 #include "tests/support/proxy.hpp"
+#include "tests/support/sanitizer.hpp"
 
 namespace tollgate::testing {
 namespace {
@@ -40,7 +41,7 @@ class Growth {
   std::uint64_t next_look_bytes_ = 0;
 };
 
-constexpr std::uint64_t growth_max_kib = 4096;
+constexpr std::uint64_t growth_max_kib = 4096 + sanitizer_quarantine_kib;
 
 TEST(ReverseProxy, passes_interim_responses_chunks_and_trailers_on) {
   ScriptedUpstream upstream(

@@ -11,6 +11,7 @@
 #include "tests/support/background_load.hpp"
 #include "tests/support/gateway_process.hpp"
 #include "tests/support/http_client.hpp"
+#include "tests/support/sanitizer.hpp"
 
 namespace tollgate::testing {
 namespace {
@@ -94,7 +95,7 @@ TEST(WorkerDeath, a_route_that_ran_in_three_crashes_is_quarantined_until_a_reloa
       std::this_thread::sleep_for(milliseconds(10));
     Connection connection(gateway.port());
     connection.send("GET /spin?ms=20000 HTTP/1.1\r\nHost: test\r\n\r\n");
-    std::this_thread::sleep_for(milliseconds(300));
+    std::this_thread::sleep_for(milliseconds(300) * sanitizer_slowdown);
     const std::size_t from = gateway.err().size();
     kill(gateway.worker_pids().at(0), SIGABRT);
     ASSERT_TRUE(gateway.wait_for_log("crashed while it ran a guest of /spin", std::chrono::seconds(5), from));

@@ -16,9 +16,10 @@ unsigned quota_cpus(std::string_view cpu_max) {
   if (space == std::string_view::npos) return 0;
   unsigned long quota = 0;
   unsigned long period = 0;
-  const char* const end = cpu_max.data() + cpu_max.size();
-  if (std::from_chars(cpu_max.data(), cpu_max.data() + space, quota).ec != std::errc{}) return 0;
-  if (std::from_chars(cpu_max.data() + space + 1, end, period).ec != std::errc{} || period == 0) return 0;
+  const char* const begin = cpu_max.data();
+  const char* const end = begin + cpu_max.size();
+  if (std::from_chars(begin, begin + space, quota).ec != std::errc{}) return 0;
+  if (std::from_chars(begin + space + 1, end, period).ec != std::errc{} || period == 0) return 0;
   return static_cast<unsigned>((quota + period - 1) / period);
 }
 

@@ -93,7 +93,7 @@ Task<GatewaySupervisor::Result> GatewaySupervisor::reload_in_place(Table table) 
 Task<GatewaySupervisor::Result> GatewaySupervisor::replace_workers(Table table) {
   const Config& config = table->config;
   const auto workers_before = static_cast<unsigned>(crew_->size());
-  auto listeners = ListenerSet::open(config.listen, config.workers, &*listeners_);
+  auto listeners = ListenerSet::open(config.listen, config.workers, listeners_ ? &*listeners_ : nullptr);
   if (!listeners) co_return unexpected(listeners.error());
   // By the time the new workers have started, nobody is in a handshake with a socket that is to be closed.
   if (listeners_) listeners_->steer_to_first(config.workers);

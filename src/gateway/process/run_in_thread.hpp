@@ -1,5 +1,5 @@
-// Work that blocks (reading files, compiling in a child), kept off the event loop. The thread exists only meanwhile:
-// a gateway at rest has none.
+// Work that blocks (reading files, compiling in a child), kept off the event loop. The thread exists only
+// meanwhile: a gateway at rest has none.
 #pragma once
 
 #include <boost/asio/post.hpp>
@@ -12,7 +12,8 @@
 
 namespace tollgate::gateway {
 
-// `work` must not throw and must touch nothing the loop uses meanwhile. The loop must not have the UNSAFE hint.
+// `work` must not throw and must touch nothing the loop uses meanwhile. The loop must not have the UNSAFE
+// hint.
 template <class Work>
 Task<std::invoke_result_t<Work&>> run_in_thread(EventLoop& loop, Work work) {
   std::optional<std::invoke_result_t<Work&>> result;
@@ -23,7 +24,7 @@ Task<std::invoke_result_t<Work&>> run_in_thread(EventLoop& loop, Work work) {
   });
   co_await finished.async_wait(use_task_tuple);
   thread.join();
-  co_return std::move(*result);
+  co_return std::move(*result);  // NOLINT(bugprone-unchecked-optional-access): the thread has ended
 }
 
 }  // namespace tollgate::gateway

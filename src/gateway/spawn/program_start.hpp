@@ -25,7 +25,7 @@ struct ProgramFiles {
 // once.
 class ProgramStart {
  public:
-  ProgramStart() {}  // the stack is not cleared
+  ProgramStart() {}  // NOLINT(modernize-use-equals-default): that may clear the stack
   ProgramStart(const ProgramStart&) = delete;
   ProgramStart& operator=(const ProgramStart&) = delete;
 

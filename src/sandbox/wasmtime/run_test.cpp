@@ -11,6 +11,7 @@
 
 #include "sandbox/testing/guests.hpp"
 #include "sandbox/wasmtime/engine.hpp"
+#include "tests/support/sanitizer.hpp"
 
 namespace tollgate::sandbox {
 namespace {
@@ -18,6 +19,8 @@ namespace {
 using testing::Finished;
 using testing::load_text;
 using testing::run;
+using tollgate::testing::sanitizer_memory_factor;
+using tollgate::testing::sanitizer_slowdown;
 
 constexpr std::string_view hello = R"((module
   (import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))
@@ -203,7 +206,7 @@ TEST_F(RunTest, a_loop_of_bulk_fills_ends_soon_after_its_budget) {
   const auto begun = std::chrono::steady_clock::now();
   const Finished finished = run(*program, {}, {.cpu_max = std::chrono::milliseconds(50)});
   EXPECT_EQ(finished.outcome.ending, Ending::cpu);
-  EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::seconds(3));
+  EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::seconds(3) * sanitizer_slowdown);
 }
 
 TEST_F(RunTest, a_cancelled_run_ends_wherever_it_is) {
@@ -306,7 +309,7 @@ TEST_F(RunTest, five_hundred_sleeping_guests_take_little_private_memory_each) {
   const std::int64_t each = (private_bytes() - before) / sleepers;
   RecordProperty("private_bytes_each", static_cast<int>(each));
   std::printf("%lld bytes of private memory each\n", static_cast<long long>(each));
-  EXPECT_LE(each, 64 << 10);
+  EXPECT_LE(each, (64 << 10) * sanitizer_memory_factor);
 }
 
 TEST_F(RunTest, a_thousand_loaded_programs_take_little_private_memory_each) {
@@ -321,7 +324,7 @@ TEST_F(RunTest, a_thousand_loaded_programs_take_little_private_memory_each) {
   for (int i = 0; i < programs; ++i) loaded.push_back(load());
   const std::int64_t each = (private_bytes() - before) / programs;
   std::printf("%lld bytes of private memory each\n", static_cast<long long>(each));
-  EXPECT_LE(each, 16 << 10);
+  EXPECT_LE(each, (16 << 10) * sanitizer_memory_factor);
   EXPECT_EQ(run(*loaded.back()).out, "hello\n");
 }
 
