@@ -24,7 +24,7 @@ struct Options {
   std::string module;
   std::string output;
   std::uint64_t cpu_seconds = 60;
-  std::uint64_t wall_seconds = 20;
+  std::uint64_t wall_seconds = 40;
   std::uint64_t address_space_mib = 2048;
 };
 

@@ -26,6 +26,8 @@ namespace tollgate::sandbox {
 namespace {
 
 constexpr std::size_t report_bytes_max = 2048;
+constexpr std::string_view more_time_advice =
+    "(`tollgate compile` takes --max-time and --max-cpu; its file is served with --trust-precompiled)";
 constexpr unsigned compiler_threads_max = 4;  // each has an arena of address space of its own
 
 CompileError system_error(const char* what) {
@@ -231,7 +233,8 @@ CompileError Compilation::death(const siginfo_t& status, const std::string& repo
   using Reason = CompileError::Reason;
   const int code = status.si_status;
   if (killed_for_time_) {
-    return {Reason::wall, fmt::format("takes too long to compile: the limit is {} ms", limits_.wall.count())};
+    return {Reason::wall, fmt::format("takes too long to compile: the limit is {} ms {}",
+                                      limits_.wall.count(), more_time_advice)};
   }
   if ((status.si_code == CLD_EXITED && code == compile_exit_output) ||
       (status.si_code != CLD_EXITED && code == SIGXFSZ)) {
@@ -242,8 +245,8 @@ CompileError Compilation::death(const siginfo_t& status, const std::string& repo
     return {Reason::system, report.empty() ? fmt::format("the compiler ended with code {}", code) : report};
   }
   if (code == SIGXCPU) {
-    return {Reason::cpu,
-            fmt::format("takes too long to compile: the limit is {} s of CPU time", limits_.cpu.count())};
+    return {Reason::cpu, fmt::format("takes too long to compile: the limit is {} s of CPU time {}",
+                                     limits_.cpu.count(), more_time_advice)};
   }
   if (code == SIGABRT && tells_of_no_memory(report)) {
     return {Reason::memory,

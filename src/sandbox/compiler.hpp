@@ -22,11 +22,11 @@
 
 namespace tollgate::sandbox {
 
-// Generous for the largest real handlers (an interpreter of some 10 MB takes seconds), an end for compile
-// bombs.
+// Generous for the largest real handlers (Go's standard library or an interpreter, some 10 MB, take 13 s of
+// CPU: seconds on cores of its own, 25 s on a machine that four others use), an end for compile bombs.
 struct CompileLimits {
   std::chrono::seconds cpu{60};  // of all threads of the child together
-  std::chrono::milliseconds wall{20'000};
+  std::chrono::milliseconds wall{40'000};
   std::uint64_t address_space_bytes = 2ull << 30;  // beyond what the program itself takes
   std::uint64_t output_bytes = 512ull << 20;       // of machine code
 };

@@ -150,6 +150,7 @@ TEST_F(Programs, a_compile_bomb_ends_at_its_limit_with_a_sentence) {
   const Exit slow = run_tollgate({"compile", write("slow.wasm", slow_module()), "--max-cpu", "1"});
   EXPECT_EQ(slow.code, 1);
   EXPECT_THAT(slow.err, HasSubstr("the limit is 1 s of CPU time"));
+  EXPECT_THAT(slow.err, HasSubstr("--max-cpu"));
   const Exit greedy = run_tollgate({"compile", write("greedy.wasm", greedy_module()), "--max-memory", "512"});
   EXPECT_EQ(greedy.code, 1);
   EXPECT_THAT(greedy.err, HasSubstr("takes too much memory to compile"));
