@@ -108,7 +108,7 @@ bool GuestInvocation::begin(std::string_view body, std::span<const std::string_v
 
 Task<> GuestInvocation::ended() {
   const ClientWatchGuard watch(context_.exchange);
-  co_await guest_->ended();  // NOLINT(bugprone-unchecked-optional-access): begun, and not settled yet
+  co_await guest_->ended();
 }
 
 bool GuestInvocation::settle() {

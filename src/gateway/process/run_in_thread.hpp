@@ -24,7 +24,7 @@ Task<std::invoke_result_t<Work&>> run_in_thread(EventLoop& loop, Work work) {
   });
   co_await finished.async_wait(use_task_tuple);
   thread.join();
-  co_return std::move(*result);  // NOLINT(bugprone-unchecked-optional-access): the thread has ended
+  co_return std::move(*result);
 }
 
 }  // namespace tollgate::gateway
