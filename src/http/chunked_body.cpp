@@ -49,8 +49,8 @@ std::optional<Rule> ChunkedBody::on_extension_name(std::size_t size) {
   return extensions_.name(size) ? count_extension(size) : Rule::chunk_grammar;
 }
 
-std::optional<Rule> ChunkedBody::on_extension_value(std::size_t size) {
-  return extensions_.value(size) ? count_extension(size) : Rule::chunk_grammar;
+std::optional<Rule> ChunkedBody::on_extension_value(std::string_view piece) {
+  return extensions_.value(piece) ? count_extension(piece.size()) : Rule::chunk_grammar;
 }
 
 std::optional<Rule> ChunkedBody::count_extension(std::size_t size) {

@@ -37,7 +37,7 @@ class ChunkedBody {
   std::optional<Rule> on_framing_end(const char* end);
   void on_last_chunk() { last_chunk_ = true; }
   std::optional<Rule> on_extension_name(std::size_t size);
-  std::optional<Rule> on_extension_value(std::size_t size);
+  std::optional<Rule> on_extension_value(std::string_view piece);
   void on_extension_complete() { extensions_.complete(); }
   void on_content(const char* at, std::size_t size);
   std::optional<Rule> on_trailer_name(std::string_view piece);

@@ -83,9 +83,9 @@ struct RequestParser::Callbacks {
     RequestParser& me = self(parser);
     return me.check(me.body_.on_extension_name(size));
   }
-  static int extension_value(llhttp_t* parser, const char*, std::size_t size) {
+  static int extension_value(llhttp_t* parser, const char* at, std::size_t size) {
     RequestParser& me = self(parser);
-    return me.check(me.body_.on_extension_value(size));
+    return me.check(me.body_.on_extension_value({at, size}));
   }
   static int extension_complete(llhttp_t* parser) {
     self(parser).body_.on_extension_complete();

@@ -47,8 +47,8 @@ struct ResponseParser::Callbacks {
   static int extension_name(llhttp_t* p, const char*, std::size_t size) {
     return self(p).chunk_extensions_.name(size) ? 0 : self(p).refuse(ResponseRefusal::malformed);
   }
-  static int extension_value(llhttp_t* p, const char*, std::size_t size) {
-    return self(p).chunk_extensions_.value(size) ? 0 : self(p).refuse(ResponseRefusal::malformed);
+  static int extension_value(llhttp_t* p, const char* at, std::size_t size) {
+    return self(p).chunk_extensions_.value({at, size}) ? 0 : self(p).refuse(ResponseRefusal::malformed);
   }
   static int extension_end(llhttp_t* p) {
     self(p).chunk_extensions_.complete();

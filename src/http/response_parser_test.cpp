@@ -279,6 +279,7 @@ INSTANTIATE_TEST_SUITE_P(
         Hostile{"chunk_extension_only_value", ok(chunked + "1;=d\r\nx\r\n")},
         Hostile{"chunk_extension_empty_value", ok(chunked + "1;a=\r\nx\r\n")},
         Hostile{"chunk_extension_empty_last", ok(chunked + "1;a=\"b\";\r\nx\r\n")},
+        Hostile{"chunk_extension_quoted_middle", ok(chunked + "1;a=b\"c\"\r\nx\r\n")},
         Hostile{"trailer_length", ok(chunked + "0\r\nContent-Length: 3\r\n\r\n")},
         Hostile{"trailer_coding", ok(chunked + "0\r\nTransfer-Encoding: chunked\r\n\r\n")},
         Hostile{"trailer_fold", ok(chunked + "0\r\nA: b\r\n c\r\n\r\n")},
