@@ -10,6 +10,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 namespace tollgate::gateway {
 namespace {
@@ -75,6 +76,20 @@ long LogSink::write_some(std::string_view bytes) {
 }
 
 LogSink::Result LogSink::write(std::string_view& lines) {
+  if (std::exchange(line_cut_, false)) {
+    std::string_view end = "\n";
+    const Result ended = write_all(end);
+    line_cut_ = !end.empty();
+    if (line_cut_) return ended;
+  }
+  const std::string_view all = lines;
+  const Result result = write_all(lines);
+  const std::string_view taken = all.substr(0, all.size() - lines.size());
+  line_cut_ = result == Result::failed && !taken.empty() && taken.back() != '\n';
+  return result;
+}
+
+LogSink::Result LogSink::write_all(std::string_view& lines) {
   while (!lines.empty()) {
     const std::string_view piece = kind_ == Kind::file ? lines : atomic_part(lines);
     const ssize_t written = write_some(piece);

@@ -31,6 +31,7 @@ class LogSink {
 
   // Writes whole lines (each ends in '\n' and has at most PIPE_BUF bytes) and removes from `lines` what was
   // taken. Lines of several processes do not mix: what goes to a pipe goes in atomic writes of whole lines.
+  // A disk that fills up may take a part of a line; the next line then begins a new one.
   Result write(std::string_view& lines);
 
  private:
@@ -42,10 +43,12 @@ class LogSink {
   };
 
   static Kind kind_of(int fd);
+  Result write_all(std::string_view& bytes);
   long write_some(std::string_view bytes);
 
   UniqueFd fd_;
   Kind kind_;
+  bool line_cut_ = false;  // the last byte taken was not the end of a line, and the rest of that line is lost
 };
 
 }  // namespace tollgate::gateway

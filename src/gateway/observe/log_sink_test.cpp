@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <limits.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -129,6 +130,36 @@ TEST(LogSink, appends_to_a_file) {
   content << std::ifstream(path).rdbuf();
   std::filesystem::remove(path);
   EXPECT_EQ(content.str(), "one\ntwo\n");
+}
+
+// What a full disk does, done by the limit on a file's size.
+TEST(LogSink, begins_a_new_line_behind_one_that_was_cut) {
+  const std::string path = testing::TempDir() + "tollgate_log_sink_test." + std::to_string(::getpid());
+  const auto old = std::signal(SIGXFSZ, SIG_IGN);
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  auto fd = open_log_file(path);
+  ASSERT_TRUE(fd.has_value()) << fd.error();
+  LogSink sink(std::move(*fd));
+  const rlimit six_bytes{6, before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &six_bytes), 0);
+  std::string_view rest = "one\ntwo three\n";
+  EXPECT_EQ(sink.write(rest), LogSink::Result::failed);
+  for (const std::string_view lost : {"four\n", "five\n"}) {
+    rest = lost;
+    EXPECT_EQ(sink.write(rest), LogSink::Result::failed);
+    EXPECT_EQ(rest, lost);
+  }
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
+  for (const std::string_view text : {"six\n", "seven\n"}) {
+    rest = text;
+    EXPECT_EQ(sink.write(rest), LogSink::Result::done);
+  }
+  std::signal(SIGXFSZ, old);
+  std::stringstream content;
+  content << std::ifstream(path).rdbuf();
+  std::filesystem::remove(path);
+  EXPECT_EQ(content.str(), "one\ntw\nsix\nseven\n");
 }
 
 TEST(LogSink, names_the_file_it_cannot_open) {
