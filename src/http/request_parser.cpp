@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "http/field_policy.hpp"
+#include "http/method.hpp"
 #include "http/target.hpp"
 
 namespace tollgate::http {
@@ -17,34 +18,6 @@ constexpr bool is_line_end(char c) {
 constexpr bool is_token_byte(char c) {
   return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
          std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
-}
-
-Method method_of(std::uint8_t code) {
-  switch (code) {
-    case HTTP_GET:
-      return Method::get;
-    case HTTP_HEAD:
-      return Method::head;
-    case HTTP_POST:
-      return Method::post;
-    case HTTP_PUT:
-      return Method::put;
-    case HTTP_DELETE:
-      return Method::delete_;
-    case HTTP_OPTIONS:
-      return Method::options;
-    case HTTP_PATCH:
-      return Method::patch;
-    case HTTP_TRACE:
-      return Method::trace;
-    default:
-      return Method::other;
-  }
-}
-
-// llhttp also knows the methods of RTSP and Icecast.
-bool is_http_method(std::uint8_t code) {
-  return code != HTTP_SOURCE && !(code >= HTTP_DESCRIBE && code <= HTTP_FLUSH);
 }
 
 }  // namespace

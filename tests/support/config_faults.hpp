@@ -26,6 +26,12 @@ inline std::string route_of(const std::string& lines) {
   return "[[route]]\npath = \"/\"\n" + lines + "\n";
 }
 
+inline std::string repeated(const std::string& text, int times) {
+  std::string all;
+  for (int i = 0; i < times; ++i) all += text;
+  return all;
+}
+
 inline std::vector<ConfigFault> config_faults() {
   std::vector<ConfigFault> faults = {
       // Top level
@@ -51,7 +57,7 @@ inline std::vector<ConfigFault> config_faults() {
       {"workers_text", "workers = \"many\"", R"(workers: found "many", expected an integer)"},
       {"workers_float", "workers = 1.5", "workers: found a floating-point number"},
       {"drain_without_unit", "drain = \"10\"", R"(drain: found "10", expected a duration)"},
-      {"drain_number", "drain = 10", "drain: found the integer 10, expected a string"},
+      {"drain_number", "drain = 10", "drain: found the integer 10, expected a duration above 0"},
       {"drain_zero", "drain = \"0s\"", R"(drain: found "0s")"},
       {"connections_zero", "connections = 0", "connections: found the integer 0"},
       {"access_log_empty", "access_log = \"\"", R"(access_log: found "", expected "off", "stderr" or)"},
@@ -63,6 +69,15 @@ inline std::vector<ConfigFault> config_faults() {
       {"runtime_unknown", "runtime = \"wasmer\"",
        R"(runtime: found "wasmer", expected "wasmtime_embedded", "wasmtime" or "wasmedge")"},
       {"no_routes", "# no [[route]]", "route: found nothing, expected at least one [[route]]"},
+      {"routes_empty", "route = []", "t.toml:1: route: found nothing, expected at least one [[route]]"},
+      {"listen_twice", "listen = [\"127.0.0.1:80\", \"127.0.0.1:80\"]",
+       R"(listen: found "127.0.0.1:80" again, expected an address that no other key or entry names)"},
+      {"admin_is_listen", "listen = \"127.0.0.1:80\"\nadmin = \"127.0.0.1:80\"",
+       R"(t.toml:2: admin: found "127.0.0.1:80" again)"},
+      {"kill_port_is_admin", "admin = \"[::1]:81\"\nkill_port = \"[::1]:81\"",
+       R"(t.toml:2: kill_port: found "[::1]:81" again)"},
+      {"listen_too_many", "listen = [" + repeated("\"127.0.0.1:0\",", 65) + "]",
+       "listen: found 65 addresses, expected at most 64"},
       {"routes_not_tables", "route = 1", "route: found the integer 1, expected an array of tables"},
       {"defaults_unknown_key", "[defaults]\nlimit = {}",
        R"(t.toml:2: defaults.limit: found an unknown key, expected the key "limits")"},
@@ -76,6 +91,10 @@ inline std::vector<ConfigFault> config_faults() {
       {"limit_size_decimal", route_with("limits = { body = \"1MB\" }"),
        R"(limits.body: found "1MB", expected a size)"},
       {"limit_size_negative", route_with("limits = { body = -1 }"), "limits.body: found the integer -1"},
+      {"limit_duration_number", route_with("limits = { deadline = 5 }"),
+       "limits.deadline: found the integer 5, expected a duration above 0"},
+      {"limit_size_wrong_type", route_with("limits = { body = true }"),
+       "limits.body: found true, expected a size such as"},
       {"limit_size_fraction", route_with("limits = { body = \"1.5MiB\" }"), R"(limits.body: found "1.5MiB")"},
       {"limit_size_overflow", route_with("limits = { body = \"99999999999GiB\" }"), "limits.body"},
       {"limit_memory_small", route_with("limits = { memory = 1 }"),
@@ -109,6 +128,8 @@ inline std::vector<ConfigFault> config_faults() {
       {"method_lower_case", route_with("method = \"get\""),
        R"(route[1].method: found "get", expected an HTTP method)"},
       {"method_connect", route_with("method = \"CONNECT\""), "tunnels are not served"},
+      {"method_never_served", route_with("methods = [\"GET\", \"FETCH\"]"),
+       R"(route[1].methods: found "FETCH", expected a method that HTTP registers)"},
       {"methods_empty", route_with("methods = []"), "route[1].methods: found no method"},
       {"method_and_methods", route_with("method = \"GET\"\nmethods = [\"PUT\"]"),
        "found method and methods, expected only one"},
@@ -125,12 +146,14 @@ inline std::vector<ConfigFault> config_faults() {
       {"native_empty", route_of("native = \"\""), R"(route[1].native: found "", expected one of)"},
       {"native_wrong_type", route_of("native = 1"),
        "route[1].native: found the integer 1, expected a string"},
-      {"wasm_key_on_native", route_with("abi = \"cgi\""), "route[1].abi: found a key of wasm and spawn routes"},
+      {"wasm_key_on_native", route_with("abi = \"cgi\""),
+       "route[1].abi: found a key of wasm and spawn routes"},
       {"abi_unknown", route_of("wasm = \"x.wasm\"\nabi = \"fcgi\""),
        R"(route[1].abi: found "fcgi", expected "cgi" or "stdio")"},
       {"wasm_empty", route_of("wasm = \"\""),
        R"(route[1].wasm: found "", expected the path of a WebAssembly module)"},
-      {"mode_of_wasmtime", route_with("transform = \"a.wasm\"\nruntime = \"wasmtime\"\nmode = \"interpreter\""),
+      {"mode_of_wasmtime",
+       route_with("transform = \"a.wasm\"\nruntime = \"wasmtime\"\nmode = \"interpreter\""),
        R"(mode: found "interpreter", expected "aot" or "jit")"},
       {"spawn_empty", "[[route]]\npath = \"/a\"\nspawn = []\n", "spawn: found no program"},
       {"spawn_args", "[[route]]\npath = \"/a\"\nspawn = [\"a\"]\nargs = [\"b\"]\n",

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <iterator>
 #include <map>
+#include <set>
 
 #include "gateway/config/route_reader.hpp"
 #include "gateway/config/toml_reader.hpp"
@@ -25,6 +26,10 @@ void read_listen(TableReader& table, Config& config) {
       table.fault("listen", TableReader::quoted(text), std::string(listen_address_notation));
     }
   }
+  if (config.listen.size() > listen_addresses_max) {
+    table.fault("listen", std::to_string(config.listen.size()) + " addresses",
+                "at most " + std::to_string(listen_addresses_max));
+  }
   if (config.listen.empty() && !table.has("listen")) config.listen.emplace_back(default_listen_address);
   if (config.listen.empty() && table.source().errors.empty()) {
     table.fault("listen", "no address", "at least one");
@@ -36,6 +41,18 @@ std::optional<std::optional<std::string>> parse_optional_address(std::string_vie
   if (text.empty()) return std::optional<std::string>();
   if (auto address = parse_listen_address(text)) return address;
   return std::nullopt;
+}
+
+// Else the second one could not be opened, and the error would blame another process for it.
+void refuse_equal_addresses(TableReader& table, const Config& config) {
+  std::set<std::string> taken;
+  const auto take = [&](std::string_view key, const std::string& address) {
+    if (address.ends_with(":0") || taken.insert(address).second) return;  // port 0 is another one each time
+    table.fault(key, TableReader::quoted(address) + " again", "an address that no other key or entry names");
+  };
+  for (const std::string& address : config.listen) take("listen", address);
+  if (config.admin) take("admin", *config.admin);
+  if (config.kill_port) take("kill_port", *config.kill_port);
 }
 
 std::optional<AccessLog> parse_access_log(std::string_view text, const std::filesystem::path& folder) {
@@ -68,8 +85,11 @@ void refuse_duplicates(TomlSource& source, const std::vector<Route>& routes) {
 }
 
 void read_routes(TableReader& table, const RouteSurroundings& around, Config& config) {
+  const std::size_t faults_before = table.source().errors.size();
   const std::vector<const toml::table*> entries = table.tables("route");
-  if (entries.empty() && !table.has("route")) table.fault("route", "nothing", "at least one [[route]]");
+  if (entries.empty() && table.source().errors.size() == faults_before) {
+    table.fault("route", "nothing", "at least one [[route]]");
+  }
   if (entries.size() > routes_max) {
     table.fault("route", std::to_string(entries.size()) + " routes", "at most " + std::to_string(routes_max));
     return;
@@ -102,6 +122,7 @@ Config read_document(TomlSource& source, const toml::table& document, const std:
   read_listen(table, config);
   table.parsed("admin", config.admin, parse_optional_address, listen_address_notation);
   table.parsed("kill_port", config.kill_port, parse_optional_address, listen_address_notation);
+  refuse_equal_addresses(table, config);
   table.integer("workers", config.workers, 0, workers_max);
   table.string("user", config.user);
   table.duration("drain", config.drain);
@@ -127,6 +148,10 @@ ConfigErrors only(ConfigError error) {
   return errors;
 }
 
+std::string config_bytes_notation() {
+  return "at most " + std::to_string(config_bytes_max) + " bytes";
+}
+
 constexpr std::size_t file_piece_bytes = 16384;
 
 }  // namespace
@@ -135,8 +160,8 @@ expected<Config, ConfigErrors> read_config(std::string_view toml, const std::fil
                                            const Environment& environment, NamedFiles named_files) {
   TomlSource source{file.string(), environment, {}};
   if (toml.size() > config_bytes_max) {
-    return unexpected(only({source.file, 0, "", std::to_string(toml.size()) + " bytes",
-                            "at most " + std::to_string(config_bytes_max)}));
+    return unexpected(
+        only({source.file, 0, "", std::to_string(toml.size()) + " bytes", config_bytes_notation()}));
   }
   const toml::parse_result parsed = toml::parse(toml, source.file);
   if (!parsed) {
@@ -166,6 +191,9 @@ expected<Config, ConfigErrors> read_config_file(const std::filesystem::path& fil
   if (!stream && !stream.eof()) {
     return unexpected(only({file.string(), 0, "", std::strerror(errno), "a readable configuration file"}));
   }
+  if (text.size() > config_bytes_max) {
+    return unexpected(only({file.string(), 0, "", "a larger file", config_bytes_notation()}));
+  }
   return read_config(text, file, environment, NamedFiles::must_exist);
 }
 
@@ -179,6 +207,11 @@ expected<Config, ConfigErrors> with_command_line(Config config, const CommandLin
     }
     return address.value_or("");
   };
+  if (command_line.listen.size() > listen_addresses_max) {
+    errors.push_back({"command line", 0, "--listen",
+                      std::to_string(command_line.listen.size()) + " addresses",
+                      "at most " + std::to_string(listen_addresses_max)});
+  }
   if (!command_line.listen.empty()) config.listen.clear();
   for (const std::string& text : command_line.listen) config.listen.push_back(address_of("--listen", text));
   if (command_line.admin) config.admin = address_of("--admin", *command_line.admin);

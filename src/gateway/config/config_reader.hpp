@@ -23,6 +23,8 @@ enum class NamedFiles : std::uint8_t { must_exist, not_looked_at };
 inline constexpr std::size_t config_bytes_max = 4u << 20;  // a table of routes_max routes is about 2 MB
 // Half of the slots: a table can always be replaced by one of other names while it serves.
 inline constexpr std::size_t routes_max = route_slots_max / 2;
+// Each is a socket per worker, and a worker gets all of its sockets in one packet.
+inline constexpr std::size_t listen_addresses_max = 64;
 
 // Relative paths in the text are relative to the folder of `file`, whose name appears in errors.
 expected<Config, ConfigErrors> read_config(std::string_view toml, const std::filesystem::path& file,

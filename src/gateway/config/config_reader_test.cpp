@@ -145,6 +145,18 @@ limits = { deadline = "never", body = "1MB" }
   EXPECT_THAT(messages[6], HasSubstr("t.toml:9: route[2].limits"));
 }
 
+TEST(ConfigReader, names_each_known_key_once) {
+  const auto messages = messages_of(route_with("colour = 1"));
+  ASSERT_EQ(messages.size(), 1u);
+  const std::string& message = messages.front();
+  EXPECT_EQ(message.find(" args,"), message.rfind(" args,")) << message;
+  EXPECT_NE(message.find(" args,"), std::string::npos) << message;
+}
+
+TEST(ConfigReader, port_0_may_be_asked_for_more_than_once) {
+  must_read("listen = [\"127.0.0.1:0\", \"127.0.0.1:0\"]\nadmin = \"127.0.0.1:0\"\n" + hello_route);
+}
+
 TEST(ConfigReader, a_misspelt_backend_is_named_beside_the_missing_one) {
   const auto messages = messages_of(route_of("upsteam = \"http://a.example\""));
   ASSERT_EQ(messages.size(), 2u);
@@ -249,7 +261,8 @@ TEST_F(ConfigFile, that_cannot_be_read_is_named) {
   const auto large =
       read_config_file(write("large.toml", std::string(config_bytes_max + 1, '#')), process_environment());
   ASSERT_FALSE(large);
-  EXPECT_THAT(large.error().front().message(), HasSubstr("at most"));
+  EXPECT_THAT(large.error().front().message(),
+              HasSubstr("found a larger file, expected at most 4194304 bytes"));
   EXPECT_TRUE(
       read_config_file(write("fits.toml", hello_route + std::string(1000, '#')), process_environment()));
 }
@@ -282,6 +295,8 @@ TEST(CommandLineOverConfig, wins_and_is_checked_too) {
   EXPECT_EQ(config->admin, "127.0.0.1:3");
   command_line.listen = {"nowhere"};
   command_line.workers = 5000;
+  EXPECT_FALSE(
+      with_command_line(must_read(hello_route), {.listen = std::vector<std::string>(65, "127.0.0.1:0")}));
   const auto refused = with_command_line(must_read(hello_route), command_line);
   ASSERT_FALSE(refused);
   ASSERT_EQ(refused.error().size(), 2u);

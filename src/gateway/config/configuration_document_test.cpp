@@ -7,6 +7,8 @@
 #include <set>
 #include <string>
 
+#include "gateway/config/config_reader.hpp"
+
 namespace tollgate::gateway {
 namespace {
 
@@ -48,6 +50,13 @@ TEST(ConfigurationDocument, names_every_key_that_is_read) {
                           document.find('`' + key + '.') != std::string::npos;
     EXPECT_TRUE(is_named) << key;
   }
+}
+
+TEST(ConfigurationDocument, tells_how_many_routes_and_addresses_there_may_be) {
+  const std::string document = content("docs/configuration.md");
+  EXPECT_NE(document.find("at least one, at most " + std::to_string(routes_max) + " "), std::string::npos);
+  EXPECT_NE(document.find("an array of up to " + std::to_string(listen_addresses_max) + " "),
+            std::string::npos);
 }
 
 }  // namespace

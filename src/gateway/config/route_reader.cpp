@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "gateway/spawn/spawner.hpp"
+#include "http/method.hpp"
 
 namespace tollgate::gateway {
 namespace {
@@ -299,9 +300,11 @@ BackendConfig read_backend(TableReader& table, const RouteSurroundings& around) 
 }
 
 std::vector<std::string> read_methods(TableReader& table) {
+  const std::size_t faults_before = table.source().errors.size();
   std::vector<std::string> methods = table.strings("methods");
   std::string single;
   table.string("method", single);
+  if (table.source().errors.size() != faults_before) return methods;
   if (table.has("method") && table.has("methods")) {
     table.fault("methods", "method and methods", "only one of them");
   }
@@ -316,6 +319,9 @@ std::vector<std::string> read_methods(TableReader& table) {
     } else if (method == "CONNECT") {
       table.fault(table.has("method") ? "method" : "methods", "\"CONNECT\"",
                   "another method: tunnels are not served");
+    } else if (!http::is_served_method(method)) {
+      table.fault(table.has("method") ? "method" : "methods", TableReader::quoted(method),
+                  "a method that HTTP registers: others are answered with 501 before any route");
     }
   }
   std::sort(methods.begin(), methods.end());

@@ -7,6 +7,7 @@ namespace tollgate::gateway {
 namespace {
 
 constexpr std::size_t shown_text_bytes_max = 120;
+constexpr std::string_view a_string = "a string";
 
 std::string describe(const toml::node& node) {
   if (const auto* text = node.as_string()) return TableReader::quoted(text->get());
@@ -67,15 +68,20 @@ void TableReader::refuse_unknown_keys() {
   }
 }
 
+void TableReader::know(std::string_view key) {
+  if (std::find(known_.begin(), known_.end(), key) == known_.end()) known_.emplace_back(key);
+}
+
 const toml::node* TableReader::find(std::string_view key) {
-  known_.emplace_back(key);
+  know(key);
   return table_.get(key);
 }
 
-bool TableReader::expand_into(const toml::node& node, std::string_view key, std::string& text) {
+bool TableReader::expand_into(const toml::node& node, std::string_view key, std::string& text,
+                              std::string_view expected) {
   const auto* raw = node.as_string();
   if (raw == nullptr) {
-    fault_at(line_of(node), key, describe(node), "a string");
+    fault_at(line_of(node), key, describe(node), std::string(expected));
     return false;
   }
   auto expanded = expand(raw->get(), source_.environment);
@@ -87,14 +93,14 @@ bool TableReader::expand_into(const toml::node& node, std::string_view key, std:
   return true;
 }
 
-bool TableReader::text_of(std::string_view key, std::string& text) {
+bool TableReader::text_of(std::string_view key, std::string& text, std::string_view expected) {
   const toml::node* node = find(key);
-  return node != nullptr && expand_into(*node, key, text);
+  return node != nullptr && expand_into(*node, key, text, expected);
 }
 
 void TableReader::string(std::string_view key, std::string& target) {
   std::string text;
-  if (text_of(key, text)) target = std::move(text);
+  if (text_of(key, text, a_string)) target = std::move(text);
 }
 
 void TableReader::boolean(std::string_view key, bool& target) {
@@ -117,7 +123,7 @@ std::optional<std::int64_t> TableReader::integer_in(std::string_view key, std::i
     value = number->get();
   } else if (node->is_string()) {
     std::string text;
-    if (!expand_into(*node, key, text)) return std::nullopt;
+    if (!expand_into(*node, key, text, a_string)) return std::nullopt;
     std::int64_t number_in_text = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number_in_text);
     if (error == std::errc() && end == text.data() + text.size()) value = number_in_text;
@@ -143,7 +149,7 @@ void TableReader::size(std::string_view key, std::uint64_t& target, std::uint64_
     if (number >= 0) bytes = static_cast<std::uint64_t>(number);
   } else {
     std::string text;
-    if (!text_of(key, text)) return;
+    if (!text_of(key, text, size_notation)) return;
     found = quoted(text);
     bytes = parse_size(text);
   }
@@ -162,11 +168,11 @@ std::vector<std::string> TableReader::strings(std::string_view key) {
   std::string text;
   if (const auto* array = node->as_array()) {
     for (const toml::node& element : *array) {
-      if (expand_into(element, key, text)) result.push_back(std::move(text));
+      if (expand_into(element, key, text, a_string)) result.push_back(std::move(text));
     }
   } else if (!node->is_string()) {
     fault(key, describe(*node), "a string or an array of strings");
-  } else if (expand_into(*node, key, text)) {
+  } else if (expand_into(*node, key, text, a_string)) {
     result.push_back(std::move(text));
   }
   return result;
@@ -179,7 +185,8 @@ std::vector<std::pair<std::string, std::string>> TableReader::string_map(std::st
   for (const auto& [name, node] : *entries) {
     std::string text;
     const std::string label = std::string(key) + "." + std::string(name.str());
-    if (expand_into(node, label, text)) result.emplace_back(std::string(name.str()), std::move(text));
+    if (expand_into(node, label, text, a_string))
+      result.emplace_back(std::string(name.str()), std::move(text));
   }
   return result;
 }

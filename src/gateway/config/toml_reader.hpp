@@ -32,7 +32,7 @@ class TableReader {
 
   bool has(std::string_view key) const { return table_.contains(key); }
   // Counts as asked for, although this table has no use for it.
-  void know(std::string_view key) { known_.emplace_back(key); }
+  void know(std::string_view key);
   bool is_table(std::string_view key) const { return table_[key].is_table(); }
   int line() const { return line_of(table_); }
   int line_of(std::string_view key) const;
@@ -58,7 +58,7 @@ class TableReader {
   template <class Target, class Parse>
   void parsed(std::string_view key, Target& target, Parse parse, std::string_view notation) {
     std::string text;
-    if (!text_of(key, text)) return;
+    if (!text_of(key, text, notation)) return;
     if (auto value = parse(std::string_view(text))) {
       target = *std::move(value);
     } else {
@@ -75,8 +75,10 @@ class TableReader {
 
  private:
   const toml::node* find(std::string_view key);
-  bool text_of(std::string_view key, std::string& text);
-  bool expand_into(const toml::node& node, std::string_view key, std::string& text);
+  // False, with the fault told, when there is no text; `expected` is what should have been there.
+  bool text_of(std::string_view key, std::string& text, std::string_view expected);
+  bool expand_into(const toml::node& node, std::string_view key, std::string& text,
+                   std::string_view expected);
   std::optional<std::int64_t> integer_in(std::string_view key, std::int64_t min, std::int64_t max);
   static int line_of(const toml::node& node) { return static_cast<int>(node.source().begin.line); }
 
