@@ -262,7 +262,7 @@ Task<> Http1Stream::linger(std::size_t bytes_max) {
   ::shutdown(fd_, SHUT_WR);
   BodyBuffer away = shared_.take_body_buffer();
   begin_wait(Phase::linger);
-  for (std::size_t read = 0; read < bytes_max;) {
+  for (std::size_t read = 0; read < bytes_max && reading_.expired == Phase::none;) {
     const std::optional<Received> received = receive(*away);
     if (!received) {
       co_await readable();
@@ -270,6 +270,8 @@ Task<> Http1Stream::linger(std::size_t bytes_max) {
     }
     if (received->error) break;
     read += received->bytes;
+    co_await asio::post(executor(),
+                        use_task);  // a fast client's upload must not keep the loop from the others
   }
   end_wait();
   shared_.give_back(std::move(away));

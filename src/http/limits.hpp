@@ -37,7 +37,10 @@ struct ServerLimits {
 
   std::size_t unread_body_bytes_max =
       64u << 10;  // of a body its handler left alone, read away to keep the connection
-  std::size_t linger_bytes_max = 64u << 10;  // read away after a refusal
+  // Read away after a refusal: what the kernels of both sides may hold of an upload (tcp_wmem and tcp_rmem
+  // are 4 and 6 MiB) when its client learns of the answer, and more for what it sends until then. Closing
+  // over unread bytes resets the connection, and the answer would be lost with it.
+  std::size_t linger_bytes_max = 16u << 20;
   std::uint32_t connections_max = 10'000;    // open at once; beyond it the longest idle one goes, else 503
 
   // How long an idle connection stays open in a drain: a client that is about to use it gets its answer, and is told to

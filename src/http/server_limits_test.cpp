@@ -114,6 +114,17 @@ TEST_F(Http1Limits, an_answer_to_a_large_unread_body_arrives) {
   EXPECT_FALSE(client.was_reset());
 }
 
+// Most clients look for an answer only when they have sent everything.
+TEST_F(Http1Limits, an_answer_to_an_upload_of_many_megabytes_arrives) {
+  start(answer_with_body_limit);
+  Client client = connect();
+  const std::string body(12'000'000, 'x');
+  client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n");
+  client.send(body);
+  EXPECT_THAT(client.receive_all(), StartsWith("HTTP/1.1 413 "));
+  EXPECT_FALSE(client.was_reset());
+}
+
 TEST_F(Http1Limits, slow_head_is_408) {
   start(answer_hello, short_timeouts());
   Client client = connect();
