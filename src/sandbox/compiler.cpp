@@ -30,7 +30,7 @@ constexpr std::string_view more_time_advice =
     "(`tollgate compile` takes --max-time and --max-cpu; its file is served with --trust-precompiled)";
 constexpr unsigned compiler_threads_max = 4;  // each has an arena of address space of its own
 
-CompileError system_error(const char* what) {
+CompileError system_error(std::string_view what) {
   return {CompileError::Reason::system,
           fmt::format("cannot be compiled: {}: {}", what, std::strerror(errno))};
 }
@@ -92,7 +92,8 @@ expected<pid_t, CompileError> spawn(const CompileOptions& options, int module, i
   ::posix_spawn_file_actions_destroy(&actions);
   if (failure != 0) {
     errno = failure;
-    return unexpected(system_error("posix_spawn"));
+    return unexpected(system_error(
+        fmt::format("starting {}{}", options.executable, failure == ENOENT ? " (is /proc mounted?)" : "")));
   }
   return child;
 }

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <csignal>
@@ -41,8 +42,12 @@ int fail(int code, std::string_view sentence) {
   return code;
 }
 
+// A bound that we already have and that is lower stays as it is.
 bool limit(__rlimit_resource resource, std::uint64_t soft, std::uint64_t hard) {
-  const rlimit bounds{soft, hard};
+  rlimit bounds{};
+  if (::getrlimit(resource, &bounds) != 0) return false;
+  bounds.rlim_max = std::min<rlim_t>(bounds.rlim_max, hard);
+  bounds.rlim_cur = std::min<rlim_t>(bounds.rlim_max, soft);
   return ::setrlimit(resource, &bounds) == 0;
 }
 

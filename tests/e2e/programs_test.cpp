@@ -12,6 +12,7 @@
 
 #include "tests/support/answer_table.hpp"
 #include "tests/support/background_load.hpp"
+#include "tests/support/command_process.hpp"
 #include "tests/support/compile_bombs.hpp"
 #include "tests/support/gateway_process.hpp"
 #include "tests/support/http_client.hpp"
@@ -144,6 +145,14 @@ TEST_F(Programs, that_are_folders_are_refused_with_a_sentence) {
   const Exit exit = run_tollgate({"compile", "/"});
   EXPECT_EQ(exit.code, 1);
   EXPECT_THAT(exit.err, HasSubstr("cannot be read: Is a directory"));
+}
+
+TEST_F(Programs, are_compiled_within_lower_limits_that_the_gateway_was_started_with) {
+  const std::string compiled = work_.path() / "guest.cwasm";
+  CommandProcess command({"bash", "-c",
+                          fmt::format("ulimit -v 1500000; ulimit -t 50; exec {} compile {} -o {}",
+                                      TOLLGATE_BINARY, guest, compiled)});
+  EXPECT_EQ(command.wait(std::chrono::seconds(30)).code, 0) << command.err();
 }
 
 TEST_F(Programs, a_compile_bomb_ends_at_its_limit_with_a_sentence) {
