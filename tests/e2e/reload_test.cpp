@@ -51,7 +51,10 @@ TEST(Reload, keeps_the_workers_and_their_connections) {
 
 TEST(Reload, a_bad_configuration_changes_nothing_and_the_log_says_why) {
   const auto gateway = GatewayProcess::with_config(answer_table("old"));
-  reload(gateway, answer_table("new", 2, "nonsense = 1\n"), "nonsense");
+  reload(gateway, answer_table("new", 2, "nonsense = 1\nfurther = 2\n"), "further");
+  const std::string log = gateway.err();
+  const std::size_t first = log.find("serves on: ");
+  EXPECT_NE(log.find("serves on: ", first + 1), std::string::npos) << "one line for each error:\n" << log;
   for (int i = 0; i < 8; ++i) EXPECT_EQ(get(gateway.port(), "/answer").body, "old");
   reload(gateway, answer_table("new"), "reloaded 1 routes");
   EXPECT_EQ(get(gateway.port(), "/answer").body, "new");

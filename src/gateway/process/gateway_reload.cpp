@@ -1,4 +1,6 @@
 // Reading the configuration, at start and again.
+#include <algorithm>
+#include <string_view>
 #include <utility>
 
 #include "gateway/process/cpu_count.hpp"
@@ -48,7 +50,12 @@ Task<> GatewaySupervisor::reload() {
     context_.log.info("reloaded {} routes", context_.current->config.routes.size());
   } else {
     stats_.reload_refused();
-    context_.log.error("reload refused, the old configuration serves on: {}", result.error());
+    // One line for each error, as `tollgate check` has them.
+    for (std::string_view rest = result.error(); !rest.empty();) {
+      const std::size_t end = std::min(rest.find('\n'), rest.size());
+      context_.log.error("reload refused, the old configuration serves on: {}", rest.substr(0, end));
+      rest.remove_prefix(std::min(end + 1, rest.size()));
+    }
   }
   // One that was asked for meanwhile starts when this task has ended.
   asio::post(loop_, [this] { woken_.cancel(); });
