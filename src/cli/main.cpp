@@ -1,6 +1,10 @@
 // The command line: one subcommand per file of this folder.
+#include <fcntl.h>
 #include <wasmtime.h>
 
+#include <cerrno>
+#include <cstdio>
+#include <iostream>
 #include <string_view>
 
 #include "cli/commands.hpp"
@@ -8,6 +12,44 @@
 #include "gateway/process/worker.hpp"
 #include "gateway/process/worker_process.hpp"
 #include "sandbox/compiler_child.hpp"
+
+namespace tollgate::cli {
+namespace {
+
+// Whoever started us may have closed some of 0 to 2; what is opened next would take their numbers, and the
+// log would be written into it.
+bool open_standard_streams() {
+  for (const int fd : {0, 1, 2}) {
+    if (::fcntl(fd, F_GETFD) < 0 && ::open("/dev/null", O_RDWR) != fd) return false;
+  }
+  return true;
+}
+
+// A full disk must not look like success to the script that reads the file.
+int exit_code_of_output(int exit_code) {
+  std::cout.flush();
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0 && std::cout.good()) return exit_code;
+  std::perror("tollgate: writing to stdout");
+  return exit_code == exit_ok ? exit_failed : exit_code;
+}
+
+int run(CLI::App& app, int argc, char** argv, int& exit_code) {
+  const auto is_named = [argv](CLI::App* command) { return command->get_name() == argv[1]; };
+  if (argc > 1 && argv[1][0] != '-' && app.get_subcommands(is_named).empty()) {
+    std::fprintf(stderr, "tollgate: there is no command \"%s\"\nRun with --help for more information.\n",
+                 argv[1]);
+    return exit_usage;
+  }
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? exit_ok : exit_usage;  // help and version are no errors
+  }
+  return exit_code;
+}
+
+}  // namespace
+}  // namespace tollgate::cli
 
 int main(int argc, char** argv) {
   using namespace tollgate;
@@ -20,6 +62,7 @@ int main(int argc, char** argv) {
     return sandbox::compiler_child_main(argc, argv);
   }
 
+  if (!cli::open_standard_streams()) return cli::exit_failed;
   CLI::App app{
       "tollgate: a WebAssembly HTTP gateway with a fresh sandbox per request, and the lab that prices it"};
   app.name("tollgate");
@@ -30,10 +73,5 @@ int main(int argc, char** argv) {
       "`tollgate COMMAND --help` has examples");
   int exit_code = cli::exit_ok;
   for (const auto add : cli::commands) add(app, exit_code);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? cli::exit_ok : cli::exit_usage;  // help and version are no errors
-  }
-  return exit_code;
+  return cli::exit_code_of_output(cli::run(app, argc, argv, exit_code));
 }

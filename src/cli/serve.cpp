@@ -115,7 +115,7 @@ void add_serve(CLI::App& app, int& exit_code) {
       "  tollgate serve handler.wasm\n"
       "  tollgate serve handler.wasm --abi stdio --listen 127.0.0.1:0\n"
       "  tollgate serve --config tollgate.toml --workers 2 --admin 127.0.0.1:9901\n"
-      "  kill -HUP $(pidof -s tollgate)    # reload\n"
+      "  pkill -HUP -x tollgate    # reload; workers have other names\n"
       "\n"
       "exit codes: 0 drained, 1 it could not start or was ended at once, 2 the command line is wrong");
   command->callback([options, &exit_code] { exit_code = serve(*options); });

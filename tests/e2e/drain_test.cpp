@@ -7,6 +7,7 @@
 #include <csignal>
 #include <thread>
 
+#include "tests/support/command_process.hpp"
 #include "tests/support/gateway_process.hpp"
 #include "tests/support/http_client.hpp"
 #include "tests/support/process_figures.hpp"
@@ -32,6 +33,8 @@ native = "echo"
                      more);
 }
 
+// A second signal that comes sooner is the first one's echo.
+constexpr milliseconds longer_than_an_echo{50};
 constexpr const char* hello = "GET /hello HTTP/1.1\r\nHost: test\r\n\r\n";
 constexpr const char* half_an_upload = "POST /echo HTTP/1.1\r\nHost: test\r\nContent-Length: 10\r\n\r\n12345";
 
@@ -103,11 +106,25 @@ TEST(Drain, a_second_signal_ends_at_once_with_1) {
   const auto workers = gateway.worker_pids();
   gateway.signal(SIGTERM);
   ASSERT_TRUE(gateway.wait_for_log("draining"));
+  std::this_thread::sleep_for(longer_than_an_echo);
   const auto begin = steady_clock::now();
   gateway.signal(SIGTERM);
   EXPECT_EQ(gateway.wait().code, 1);
   EXPECT_LT(steady_clock::now() - begin, milliseconds(1000));
   for (const pid_t worker : workers) EXPECT_TRUE(has_ended(worker)) << "worker " << worker << " still runs";
+}
+
+TEST(Drain, a_signal_that_is_sent_twice_over_is_one) {
+  const auto gateway_under_timeout = [](const std::string& file) {
+    return std::vector<std::string>{"timeout", "1", TOLLGATE_BINARY, "serve", "--config", file};
+  };
+  const TempDir folder;
+  CommandProcess command(gateway_under_timeout(folder.write("t.toml", config())));
+  ASSERT_TRUE(command.wait_for("listening on http://", std::chrono::seconds(10)));
+  EXPECT_EQ(command.wait(std::chrono::seconds(15)).code, 124)
+      << "timeout's own, when it had to end something";
+  EXPECT_NE(command.err().find("drained"), std::string::npos) << command.err();
+  EXPECT_EQ(command.err().find("ending at once"), std::string::npos) << command.err();
 }
 
 TEST(Drain, workers_leave_signals_to_the_supervisor) {

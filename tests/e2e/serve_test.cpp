@@ -1,10 +1,20 @@
 // Starting: what is printed, what is refused, and how.
 #include <gtest/gtest.h>
 
-#include <regex>
+#include <fcntl.h>
+#include <sys/stat.h>
 
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <regex>
+#include <thread>
+
+#include "base/unique_fd.hpp"
+#include "tests/support/command_process.hpp"
 #include "tests/support/gateway_process.hpp"
 #include "tests/support/http_client.hpp"
+#include "tests/support/read_file.hpp"
 
 namespace tollgate::testing {
 namespace {
@@ -90,8 +100,87 @@ TEST(Serve, a_handler_that_is_no_wasm_fails_with_its_name_and_the_reason) {
 
 TEST(Serve, a_wrong_command_line_exits_with_2) {
   EXPECT_EQ(run_tollgate({"serve", "--nonsense"}).code, 2);
-  EXPECT_EQ(run_tollgate({"nonsense"}).code, 2);
+  const Exit nonsense = run_tollgate({"nonsense"});
+  EXPECT_EQ(nonsense.code, 2);
+  EXPECT_NE(nonsense.err.find("there is no command \"nonsense\""), std::string::npos) << nonsense.err;
   EXPECT_EQ(run_tollgate({}).code, 2);
+}
+
+// What is opened first must not get the number of a stream that is not there: the log would be written into
+// it.
+TEST(Serve, works_without_standard_streams) {
+  const TempDir folder;
+  const std::string file = folder.write("t.toml", one_route);
+  CommandProcess command(
+      {"sh", "-c", std::string("exec ") + TOLLGATE_BINARY + " serve --config " + file + " <&- 2>&-"});
+  ASSERT_TRUE(command.wait_for("listening on http://", std::chrono::seconds(10)));
+  const std::string out = command.out();
+  const auto port = static_cast<std::uint16_t>(std::stoi(out.substr(out.rfind(':') + 1)));
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(get(port, "/hello").body, "hello");
+  EXPECT_EQ(command.stop().code, 0);
+}
+
+TEST(Serve, a_reload_asked_for_while_it_starts_is_done_when_it_serves) {
+  const TempDir folder;
+  const std::string file = folder.path() / "t.toml";
+  ASSERT_EQ(mkfifo(file.c_str(), 0600), 0);
+  CommandProcess command({TOLLGATE_BINARY, "serve", "--config", file});
+  // Opening it waits for the gateway to read it; the gateway waits for the text.
+  std::ofstream(file) << [&] {
+    kill(command.pid(), SIGHUP);
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    std::filesystem::remove(file);
+    folder.write("t.toml", one_route);
+    return one_route;
+  }();
+  EXPECT_TRUE(command.wait_for("listening on http://", std::chrono::seconds(10))) << command.err();
+  EXPECT_TRUE(command.wait_for("reloaded 1 routes", std::chrono::seconds(10))) << command.err();
+  EXPECT_EQ(command.stop().code, 0);
+}
+
+// The kernel keeps a signal from process 1 of a container unless that has asked for it.
+TEST(Serve, as_process_1_it_is_ended_by_a_signal_while_it_starts) {
+  const TempDir folder;
+  const std::string file = folder.path() / "t.toml";
+  ASSERT_EQ(mkfifo(file.c_str(), 0600), 0);
+  CommandProcess command({"unshare", "--user", "--map-root-user", "--pid", "--fork", TOLLGATE_BINARY, "serve",
+                          "--config", file});
+  UniqueFd unwritten;  // can be opened once the gateway has begun to read its configuration
+  for (int i = 0; i < 300 && !unwritten; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    unwritten = UniqueFd(::open(file.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC));
+  }
+  const std::string parent = std::to_string(command.pid());
+  const std::string child = read_file("/proc/" + parent + "/task/" + parent + "/children");
+  if (!unwritten || child.empty()) GTEST_SKIP() << "no process namespaces here";
+  kill(std::stoi(child), SIGTERM);
+  EXPECT_EQ(command.wait(std::chrono::seconds(5)).code, 128 + SIGTERM);
+}
+
+TEST(Serve, its_processes_have_names_by_which_the_supervisor_is_found) {
+  const auto gateway = GatewayProcess::with_config(one_route);
+  const auto name = [](pid_t pid) { return read_file("/proc/" + std::to_string(pid) + "/comm"); };
+  EXPECT_EQ(name(gateway.pid()), "tollgate\n");
+  for (const pid_t worker : gateway.worker_pids()) EXPECT_EQ(name(worker), "tollgate-worker\n");
+}
+
+TEST(Serve, a_bound_of_address_space_that_sandboxes_do_not_fit_in_is_told) {
+  const TempDir folder;
+  const std::string file = folder.write("t.toml", one_route);
+  CommandProcess command(
+      {"bash", "-c", std::string("ulimit -v 2000000; exec ") + TOLLGATE_BINARY + " serve --config " + file});
+  EXPECT_TRUE(command.wait_for("address space is limited to 1953 MiB", std::chrono::seconds(10)))
+      << command.err();
+  EXPECT_TRUE(command.wait_for("listening on http://", std::chrono::seconds(10))) << command.err();
+  EXPECT_EQ(command.stop().code, 0);
+}
+
+TEST(Serve, output_that_is_lost_is_a_failure) {
+  for (const char* command : {"--version", "doctor", "--help"}) {
+    CommandProcess lost({"sh", "-c", std::string(TOLLGATE_BINARY) + " " + command + " >/dev/full"});
+    EXPECT_EQ(lost.wait(std::chrono::seconds(20)).code, 1) << command;
+    EXPECT_NE(lost.err().find("writing to stdout: No space left on device"), std::string::npos) << lost.err();
+  }
 }
 
 TEST(Serve, help_has_examples_and_exit_codes) {

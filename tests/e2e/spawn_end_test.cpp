@@ -51,6 +51,7 @@ TEST_F(SpawnEnd, by_a_second_signal_at_once_leaves_nobody) {
     auto gateway = serve("7778.1");
     gateway.signal(number);
     ASSERT_TRUE(gateway.wait_for_log("draining"));
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));  // sooner, it would be the first one's echo
     gateway.signal(number);
     EXPECT_EQ(gateway.wait(std::chrono::seconds(5)).code, 1);
     EXPECT_EQ(processes_with("7778.1"), 0) << "when the gateway has ended";

@@ -26,6 +26,7 @@ class CommandProcess {
   CommandProcess& operator=(CommandProcess&&) = delete;
   ~CommandProcess();  // stop()
 
+  pid_t pid() const { return group_; }
   // Waits for text on stdout or stderr; false when the command ended or the limit passed before it came.
   bool wait_for(const std::string& text, std::chrono::milliseconds limit);
   // SIGTERM to the command alone, then as wait(): what it started is its own to end.

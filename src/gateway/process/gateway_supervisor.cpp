@@ -6,9 +6,21 @@
 #include <cstring>
 #include <utility>
 
+#include "gateway/process/limits.hpp"
 #include "gateway/process/lockdown.hpp"
 
 namespace tollgate::gateway {
+namespace {
+
+// A SIGHUP that comes while the first table is read and compiled waits until it can be obeyed.
+void hold_reloads(int how) {
+  sigset_t reload;
+  sigemptyset(&reload);
+  sigaddset(&reload, SIGHUP);
+  pthread_sigmask(how, &reload, nullptr);
+}
+
+}  // namespace
 
 GatewaySupervisor::GatewaySupervisor(EventLoop& loop, Log& log, SupervisorOptions options, SharedCountsSegment counts)
     : loop_(loop),
@@ -24,6 +36,7 @@ GatewaySupervisor::GatewaySupervisor(EventLoop& loop, Log& log, SupervisorOption
       woken_(loop, SteadyTimer::time_point::max()) {}
 
 Task<GatewaySupervisor::Result> GatewaySupervisor::start() {
+  hold_reloads(SIG_BLOCK);
   auto read_now = read();
   if (!read_now) co_return unexpected(read_now.error());
   auto table = prepare(std::move(*read_now));
@@ -37,6 +50,7 @@ Task<GatewaySupervisor::Result> GatewaySupervisor::start() {
 
   // From here on processes are to be ended, so signals are no longer left to end us.
   for (const int number : {SIGTERM, SIGINT, SIGHUP}) signals_.add(number);
+  hold_reloads(SIG_UNBLOCK);
   co_await upstreams_.learn(config);
   crew_ = std::make_unique<WorkerCrew>(context_, config.workers, *listeners_);
   auto started = co_await crew_->start(*table);
@@ -98,6 +112,7 @@ void GatewaySupervisor::stop(Stop how) {
 }
 
 Task<> GatewaySupervisor::watch_signals() {
+  SteadyTimer::time_point first{};
   for (;;) {
     const auto [error, number] = co_await signals_.async_wait(use_task_tuple);
     if (error) co_return;
@@ -106,8 +121,9 @@ Task<> GatewaySupervisor::watch_signals() {
       woken_.cancel();
     } else if (stop_ == Stop::no) {
       context_.log.info("{}: draining", strsignal(number));
+      first = SteadyTimer::clock_type::now();
       stop(Stop::drain);
-    } else {
+    } else if (SteadyTimer::clock_type::now() - first > signal_echo_max) {
       context_.log.warning("{} again: ending at once", strsignal(number));
       stop(Stop::now);
       crew_->abandon();

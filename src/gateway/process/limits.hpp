@@ -37,6 +37,10 @@ inline constexpr unsigned crashes_before_quarantine = 3;
 
 // A spawner ends with its worker once everything it started is gone, for which it has about a second.
 inline constexpr std::chrono::milliseconds spawner_end_max{3'000};
+// A signal repeated within this is the same order: `timeout` sends each to its child and to the child's
+// group.
+inline constexpr std::chrono::milliseconds signal_echo_max{10};
+
 // Between a spawner's death and its successor's start.
 inline constexpr std::chrono::milliseconds spawner_pause{100};
 

@@ -67,6 +67,10 @@ expected<void, std::string> become(const message::Identity& identity) {
 
 }  // namespace
 
+void name_process(const char* name) {
+  prctl(PR_SET_NAME, name, 0, 0, 0);
+}
+
 void close_stray_fds() {
   close_range(worker_channel_fd + 1, ~0U, 0);
 }

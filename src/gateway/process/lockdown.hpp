@@ -13,6 +13,9 @@ namespace tollgate::gateway {
 // The descriptor a worker finds its channel at; 0 to 2 are /dev/null, /dev/null and the log.
 inline constexpr int worker_channel_fd = 3;
 
+// What `ps` and `top` show, instead of the "exe" of /proc/self/exe. At most 15 bytes.
+void name_process(const char* name);
+
 // Closes every descriptor above the channel, whoever forgot it.
 void close_stray_fds();
 

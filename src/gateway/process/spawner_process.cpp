@@ -40,8 +40,9 @@ std::optional<Begin> wait_for_start() {
 }  // namespace
 
 int run_spawner_process() {
+  name_process("tollgate-spawn");
   close_stray_fds();
-  for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGPIPE}) std::signal(number, SIG_IGN);
+  for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGXFSZ}) std::signal(number, SIG_IGN);
   auto begin = wait_for_start();
   if (!begin) return EXIT_FAILURE;
   const auto locked = lock_down(begin->start.identity);

@@ -1,5 +1,8 @@
 #include "gateway/process/supervisor.hpp"
 
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include <boost/asio/co_spawn.hpp>
 #include <csignal>
 #include <cstdlib>
@@ -22,11 +25,32 @@ Task<> run(GatewaySupervisor& supervisor, EventLoop& loop, expected<int, std::st
   loop.stop();
 }
 
+// The kernel keeps signals from process 1 of a container until it has asked for them; while the first table
+// is compiled nothing is lost by ending at once.
+void heed_signals_as_init() {
+  if (getpid() != 1) return;
+  for (const int number : {SIGTERM, SIGINT}) {
+    std::signal(number, [](int received) { _exit(128 + received); });
+  }
+}
+
+void warn_of_limited_address_space(Log& log) {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return;
+  log.warning(
+      "address space is limited to {} MiB (ulimit -v): a sandbox reserves 4 GiB of it, so `wasm` routes may "
+      "answer 503 `capacity`",
+      limit.rlim_cur >> 20);
+}
+
 }  // namespace
 
 expected<int, std::string> run_supervisor(Log& log, SupervisorOptions options) {
-  std::signal(SIGPIPE, SIG_IGN);
+  // A log at the end of its pipe or of its file size costs lines, not the gateway.
+  for (const int number : {SIGPIPE, SIGXFSZ}) std::signal(number, SIG_IGN);
+  heed_signals_as_init();
   raise_fd_limit();
+  warn_of_limited_address_space(log);
   adopt_orphans();
   auto counts = SharedCountsSegment::create();
   if (!counts) return unexpected(counts.error());

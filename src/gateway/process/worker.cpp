@@ -180,10 +180,11 @@ Task<> run_to_end(Worker& worker, EventLoop& loop, int& exit_code) {
 }  // namespace
 
 void run_worker() {
+  name_process("tollgate-worker");
   close_stray_fds();
   raise_fd_limit();
   // A terminal's Ctrl-C and an init's SIGTERM reach every process of the group: the supervisor decides what they mean.
-  for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGPIPE}) std::signal(number, SIG_IGN);
+  for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGXFSZ}) std::signal(number, SIG_IGN);
   Log log("worker", STDERR_FILENO);
   EventLoop loop(BOOST_ASIO_CONCURRENCY_HINT_UNSAFE);
   Worker worker(loop, log);

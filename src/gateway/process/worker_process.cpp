@@ -85,7 +85,11 @@ expected<std::shared_ptr<WorkerProcess>, std::string> WorkerProcess::spawn(Event
   std::vector<char*> environment = worker_environment();
   pid_t pid = -1;
   const int error = posix_spawn(&pid, "/proc/self/exe", actions.get(), attributes.get(), arguments, environment.data());
-  if (error != 0) return unexpected(fmt::format("starting a {}: {}", name, strerror(error)));
+  if (error != 0) {
+    return unexpected(fmt::format("starting a {} from /proc/self/exe{}: {}", name,
+                                  error == ENOENT ? " (is /proc mounted, is /dev/null there?)" : "",
+                                  strerror(error)));
+  }
   UniqueFd pidfd(pidfd_open(pid, 0));
   if (!pidfd) {
     const std::string reason = fmt::format("pidfd_open: {}", strerror(errno));
