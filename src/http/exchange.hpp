@@ -67,14 +67,15 @@ class BodyReader {
   // copy. It takes nothing away: asked again it answers the same, and read() gives it as a piece.
   virtual std::optional<std::string_view> all_if_buffered() = 0;
 
-  // A read() that waits fails with `cause` now, and so does every later one of a body that is not all there: nobody
-  // wants it any more. Where reads never wait there is nothing to do.
+  // A read() that waits fails with `cause` now, and so does every later one of a body that is not all there:
+  // nobody wants it any more. Where reads never wait there is nothing to do.
   virtual void interrupt(const Reason&) {}
 
-  // Content given out so far.
-  virtual std::uint64_t bytes_read() const = 0;
+  // Content that has arrived so far, read or not: what a Content-Length promises does not count.
+  virtual std::uint64_t bytes_arrived() const = 0;
 
-  // When bytes of it arrived last after the head; the clock's epoch before that. The wait for an answer begins there.
+  // When bytes of it arrived last after the head; the clock's epoch before that. The wait for an answer
+  // begins there.
   virtual SteadyTime last_arrival() const = 0;
 
   // Trailer fields, valid after the end was read.
@@ -130,8 +131,8 @@ struct Exchange {
   std::span<const Field> extra_fields;
 
   // Starts to notice a client that goes away while nothing is read or written for it (cancellation gets
-  // client_gone). On a connection's first request that costs a system call: call it when about to wait, not on
-  // the fast path.
+  // client_gone). On a connection's first request that costs a system call: call it when about to wait, not
+  // on the fast path.
   class ClientWatch {
    public:
     virtual ~ClientWatch() = default;

@@ -3,6 +3,8 @@
 // that is borrowed from the server for as long as the body lasts.
 #pragma once
 
+#include <algorithm>
+
 #include "http/exchange.hpp"
 #include "http/http1_stream.hpp"
 #include "http/http1_watch.hpp"
@@ -23,7 +25,9 @@ class Http1Body final : public BodyReader {
   Task<expected<std::string_view, const Reason*>> read() override;
   std::optional<std::string_view> all_if_buffered() override;
   void interrupt(const Reason& cause) override;
-  std::uint64_t bytes_read() const override { return given_; }
+  std::uint64_t bytes_arrived() const override {
+    return given_ + std::min<std::uint64_t>(remaining_, stream_.input().unread().size());
+  }
   SteadyTime last_arrival() const override { return last_arrival_; }
   const Fields& trailers() const override { return parser_.trailers(); }
 

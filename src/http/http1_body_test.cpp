@@ -216,7 +216,7 @@ TEST_F(Http1Bodies, an_interruption_after_the_end_changes_nothing) {
   start([](Exchange& exchange) -> Task<> {
     const std::string body = co_await whole_body(exchange);
     exchange.body.interrupt(reasons::internal);
-    const std::string text = body + "|" + std::to_string(exchange.body.bytes_read()) + "|end";
+    const std::string text = body + "|" + std::to_string(exchange.body.bytes_arrived()) + "|end";
     const auto sent = co_await exchange.response.send(ResponseHead{}, text);
     static_cast<void>(sent);
   });

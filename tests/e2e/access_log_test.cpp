@@ -98,7 +98,6 @@ TEST(AccessLog, is_opened_anew_by_sighup) {
   EXPECT_EQ(wait_for_lines(folder.path() / "old.log", 1).size(), 1u);
 }
 
-// A pipe that nobody reads takes 64 KiB, the worker's buffer 256 KiB more: some 1,300 lines.
 TEST(AccessLog, counts_the_bytes_of_a_body_however_it_is_framed) {
   const TempDir folder;
   const auto gateway = GatewayProcess::with_config(configuration((folder.path() / "access.log").string()) +
@@ -114,6 +113,21 @@ TEST(AccessLog, counts_the_bytes_of_a_body_however_it_is_framed) {
   EXPECT_EQ(lines[1]["bytes_in"], 5);
 }
 
+// A counter that a header could move by 10^18 would be past its end after 18 requests.
+TEST(AccessLog, counts_the_bytes_that_came_and_not_those_that_were_only_announced) {
+  const TempDir folder;
+  const auto gateway = GatewayProcess::with_config(configuration((folder.path() / "access.log").string()));
+  request(gateway.port(), "POST", "/hello", "abc");
+  Connection connection(gateway.port());
+  connection.send("POST /hello HTTP/1.1\r\nHost: a\r\nContent-Length: 999999999999999999\r\n\r\n");
+  EXPECT_EQ(connection.read_response().status, 413);
+  const auto lines = wait_for_lines(folder.path() / "access.log", 2);
+  ASSERT_EQ(lines.size(), 2u);
+  EXPECT_EQ(lines[0]["bytes_in"], 3);
+  EXPECT_EQ(lines[1]["bytes_in"], 0);
+}
+
+// A pipe that nobody reads takes 64 KiB, the worker's buffer 256 KiB more: some 1,300 lines.
 TEST(AccessLog, drops_and_counts_lines_instead_of_waiting_for_a_reader) {
   constexpr int requests = 4000;
   const TempDir folder;

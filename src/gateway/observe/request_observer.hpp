@@ -37,7 +37,7 @@ struct RequestRecord {
   std::chrono::nanoseconds queued{};   // waited for admission
   std::chrono::nanoseconds handled{};  // from admission until the backend was done
   std::chrono::nanoseconds total{};    // from `received` until the response was handed to the kernel
-  std::uint64_t request_bytes = 0;     // body, as far as it was told by Content-Length or read
+  std::uint64_t request_bytes = 0;     // body, as far as it arrived
   std::uint64_t response_bytes = 0;    // body sent
 
   const sandbox::Costs* guest = nullptr;  // of the guest that ran, if one did

@@ -203,7 +203,7 @@ void Dispatcher::record(const http::Exchange& exchange, const Ended& ended) {
   record.received = exchange.received;
   record.total = std::chrono::steady_clock::now() - exchange.received;
   record.handled = record.total;
-  record.request_bytes = exchange.request.content_length.value_or(exchange.body.bytes_read());
+  record.request_bytes = exchange.body.bytes_arrived();
   record.response_bytes = exchange.response.body_bytes();
   if (const RequestContext* context = ended.context) {
     record.detail = context->detail;

@@ -41,7 +41,7 @@ class FakeBody final : public http::BodyReader {
     if (arrival_ == Arrival::in_pieces) return std::nullopt;
     return pieces_.empty() ? std::string_view() : std::string_view(pieces_.front());
   }
-  std::uint64_t bytes_read() const override { return given_; }
+  std::uint64_t bytes_arrived() const override { return given_; }
   SteadyTime last_arrival() const override { return last_arrival_; }
   const http::Fields& trailers() const override { return trailers_; }
 

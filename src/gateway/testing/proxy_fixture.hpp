@@ -49,7 +49,7 @@ struct PiecedBody : http::BodyReader {
     if (buffered) return pieces[0];
     return std::nullopt;
   }
-  std::uint64_t bytes_read() const override { return 0; }
+  std::uint64_t bytes_arrived() const override { return 0; }
   SteadyTime last_arrival() const override { return {}; }
   const http::Fields& trailers() const override { return trailer_fields; }
 

@@ -13,7 +13,7 @@ struct NoBody : http::BodyReader {
   void limit(std::uint64_t) override {}
   Task<expected<std::string_view, const http::Reason*>> read() override { co_return std::string_view(); }
   std::optional<std::string_view> all_if_buffered() override { return ""; }
-  std::uint64_t bytes_read() const override { return 0; }
+  std::uint64_t bytes_arrived() const override { return 0; }
   SteadyTime last_arrival() const override { return {}; }
   const http::Fields& trailers() const override { return none; }
   http::Fields none;
