@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "cli/doctor.hpp"
+#include "gateway/config/program_path.hpp"
 #include "gateway/spawn/engine_command.hpp"
 #include "gateway/spawn/tool_run.hpp"
 

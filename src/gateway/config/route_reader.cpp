@@ -1,10 +1,8 @@
 #include "gateway/config/route_reader.hpp"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <sstream>
 
+#include "gateway/config/program_path.hpp"
 #include "gateway/spawn/spawner.hpp"
 #include "http/method.hpp"
 
@@ -21,8 +19,6 @@ constexpr std::int64_t queue_max = 1'000'000;
 constexpr std::string_view backend_keys[] = {"native", "wasm", "upstream", "respond", "spawn"};
 constexpr std::string_view wasm_keys[] = {"args", "dirs", "runtime", "mode"};
 constexpr std::string_view handler_keys[] = {"abi", "env"};
-
-constexpr std::string_view default_path = "/usr/local/bin:/usr/bin:/bin";  // where PATH is not set
 
 std::string absolute(const std::filesystem::path& folder, const std::string& path) {
   return (folder / path).lexically_normal().string();
@@ -117,20 +113,11 @@ void read_runtime(TableReader& table, const RouteSurroundings& around, WasmBacke
   }
 }
 
-bool is_program(const std::string& path) {
-  std::error_code failed;
-  return std::filesystem::is_regular_file(path, failed) && access(path.c_str(), X_OK) == 0;
-}
-
-// What `name` means in `spawn`: a path as it is, or relative to the file; a bare name on PATH. Empty:
-// nowhere.
+// What `name` means in `spawn`: a path as it is, or relative to the file; a bare name on PATH. Empty if nowhere.
 std::string find_program(TableReader& table, const RouteSurroundings& around, const std::string& name) {
   if (name.find('/') != std::string::npos) return absolute(around.folder, name);
-  std::istringstream folders(table.source().environment("PATH").value_or(std::string(default_path)));
-  for (std::string folder; std::getline(folders, folder, ':');) {
-    if (!folder.empty() && is_program(folder + "/" + name)) return folder + "/" + name;
-  }
-  return {};
+  const std::string path = table.source().environment("PATH").value_or(std::string(path_default));
+  return find_on_path(name, path).value_or("");
 }
 
 // What `program`, which `name` means, lacks of one.

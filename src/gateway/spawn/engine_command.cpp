@@ -14,9 +14,11 @@
 #include <iterator>
 #include <span>
 
+#include "gateway/config/program_path.hpp"
 #include "gateway/process/memory_file.hpp"
 #include "gateway/spawn/engine_cache.hpp"
 #include "gateway/spawn/spawn_protocol.hpp"
+#include "sandbox/bundle.hpp"
 #include "sandbox/sha256.hpp"
 
 namespace tollgate::gateway {
@@ -28,7 +30,6 @@ constexpr std::chrono::milliseconds version_time_max{5'000};
 constexpr uid_t nobody = 65534;
 constexpr unsigned compiler_threads_max = 4;  // each has an arena of address space of its own
 constexpr const char* minimal_path = "PATH=/usr/local/bin:/usr/bin:/bin";
-constexpr std::uint64_t wasm_page_bytes = 64u << 10;
 
 struct EngineNames {
   const char* program;
@@ -38,11 +39,6 @@ struct EngineNames {
 constexpr EngineNames names_of(Runtime runtime) {
   if (runtime == Runtime::wasmtime) return {"wasmtime", "TOLLGATE_WASMTIME", "./dev wasmtime"};
   return {"wasmedge", "TOLLGATE_WASMEDGE", "./dev wasmedge"};
-}
-
-bool is_program(const fs::path& path) {
-  std::error_code failed;
-  return fs::is_regular_file(path, failed) && access(path.c_str(), X_OK) == 0;
 }
 
 std::vector<fs::path> install_folders() {
@@ -112,11 +108,15 @@ std::string digest_of(const std::string& text) {
 class CompileFolder {
  public:
   CompileFolder() {
-    std::error_code failed;
-    std::string name = fs::temp_directory_path(failed) / "tollgate-compile-XXXXXX";
-    if (failed || mkdtemp(name.data()) == nullptr) return;
+    std::string name = fs::temp_directory_path(failed_) / "tollgate-compile-XXXXXX";
+    if (failed_) return;
+    if (mkdtemp(name.data()) == nullptr) {
+      failed_.assign(errno, std::generic_category());
+      return;
+    }
     path_ = name;
-    if (geteuid() == 0 && chown(name.c_str(), nobody, nobody) != 0) errno_ = errno;
+    if (geteuid() == 0 && chown(name.c_str(), nobody, nobody) != 0)
+      failed_.assign(errno, std::generic_category());
   }
   ~CompileFolder() {
     std::error_code ignored;
@@ -125,12 +125,12 @@ class CompileFolder {
   CompileFolder(const CompileFolder&) = delete;
   CompileFolder& operator=(const CompileFolder&) = delete;
 
-  bool is_usable() const { return !path_.empty() && errno_ == 0; }
+  const std::error_code& failed() const { return failed_; }
   const std::string& path() const { return path_; }
 
  private:
+  std::error_code failed_;
   std::string path_;
-  int errno_ = 0;
 };
 
 std::string sentence(const ToolFailure& failure, const ToolLimits& limits) {
@@ -166,8 +166,8 @@ expected<UniqueFd, std::string> compiled(const WasmBackend& wasm, const EnginePr
   auto module = make_memory_file("module.wasm", content);
   if (!module) return unexpected(module.error());
   const CompileFolder work;
-  if (!work.is_usable())
-    return unexpected(fmt::format("no temporary folder to compile in: {}", strerror(errno)));
+  if (work.failed())
+    return unexpected(fmt::format("no temporary folder to compile in: {}", work.failed().message()));
   const std::string result = work.path() + "/" + name;
   ToolRun tool{.argv = engine.argv,
                .environment = {"HOME=" + work.path(), "TMPDIR=" + work.path(), minimal_path,
@@ -239,7 +239,8 @@ std::vector<std::string> engine_argv(const WasmBackend& wasm, const EngineProgra
     argv.insert(argv.end(), {"--argv0", fs::path(wasm.module).filename()});
     return argv;
   }
-  argv.insert(argv.end(), {"--memory-page-limit", std::to_string(memory_bytes_max / wasm_page_bytes)});
+  argv.insert(argv.end(),
+              {"--memory-page-limit", std::to_string(memory_bytes_max / sandbox::wasm_page_bytes)});
   if (wasm.mode == EngineMode::jit) argv.emplace_back("--enable-jit");
   if (wasm.mode == EngineMode::interpreter) argv.emplace_back("--force-interpreter");
   return argv;

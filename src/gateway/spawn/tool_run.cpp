@@ -13,10 +13,7 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
-#include <cstdlib>
 #include <cstring>
-#include <filesystem>
-#include <sstream>
 #include <string_view>
 
 #include "base/unique_fd.hpp"
@@ -30,20 +27,30 @@ constexpr int input_fd = 3;
 constexpr uid_t nobody = 65534;
 constexpr int niceness = 10;  // whoever serves requests goes first
 
-// Reads until the end of the stream; false when the limit comes first. What is over the bound is read and
-// dropped.
-bool read_all(int fd, std::chrono::milliseconds limit, std::string& text) {
-  const auto end = std::chrono::steady_clock::now() + limit;
+using SteadyTime = std::chrono::steady_clock::time_point;
+
+// False when the time comes first.
+bool wait_readable(int fd, SteadyTime end) {
   for (;;) {
     const auto left =
         std::chrono::duration_cast<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
     pollfd readable{.fd = fd, .events = POLLIN, .revents = 0};
-    if (left.count() <= 0 || poll(&readable, 1, static_cast<int>(left.count())) != 1) return false;
+    const int ready = left.count() > 0 ? poll(&readable, 1, static_cast<int>(left.count())) : 0;
+    if (ready >= 0) return ready > 0;
+    if (errno != EINTR) return false;
+  }
+}
+
+// Reads until the end of the stream; false when the time comes first. What is over the bound is read and
+// dropped.
+bool read_all(int fd, SteadyTime end, std::string& text) {
+  while (wait_readable(fd, end)) {
     std::array<char, 1024> piece;
     const ssize_t count = ::read(fd, piece.data(), piece.size());
     if (count <= 0) return true;
     text.append(piece.data(), std::min(static_cast<std::size_t>(count), output_bytes_max - text.size()));
   }
+  return false;
 }
 
 std::vector<char*> pointers(const std::vector<std::string>& strings) {
@@ -154,28 +161,26 @@ ToolFailure::Reason reason_of(int status, std::string_view text) {
 
 }  // namespace
 
-std::optional<std::string> find_on_path(const std::string& program) {
-  const char* const path = std::getenv("PATH");
-  std::istringstream folders(path == nullptr ? "" : path);
-  for (std::string folder; std::getline(folders, folder, ':');) {
-    const std::string file = folder + "/" + program;
-    std::error_code failed;
-    if (std::filesystem::is_regular_file(file, failed) && access(file.c_str(), X_OK) == 0) return file;
-  }
-  return std::nullopt;
-}
-
 expected<std::string, ToolFailure> run_tool(const ToolRun& run) {
   using Reason = ToolFailure::Reason;
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) return unexpected(ToolFailure{Reason::start, strerror(errno)});
   const UniqueFd read_end(ends[0]);
   UniqueFd write_end(ends[1]);
+  const auto end = std::chrono::steady_clock::now() + run.limits.wall;
   const auto pid = start_tool(run, write_end.get());
   if (!pid) return unexpected(ToolFailure{Reason::start, strerror(pid.error())});
+  const UniqueFd process(static_cast<int>(syscall(SYS_pidfd_open, *pid, 0)));
+  if (!process) {
+    const ToolFailure failure{Reason::start, strerror(errno)};
+    kill(-*pid, SIGKILL);
+    waitpid(*pid, nullptr, 0);
+    return unexpected(failure);
+  }
   write_end.reset();
   std::string text;
-  const bool in_time = read_all(read_end.get(), run.limits.wall, text);
+  // It may close its output long before it ends.
+  const bool in_time = read_all(read_end.get(), end, text) && wait_readable(process.get(), end);
   if (!in_time) kill(-*pid, SIGKILL);
   int status = 0;
   waitpid(*pid, &status, 0);

@@ -3,16 +3,12 @@
 
 #include <chrono>
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/expected.hpp"
 
 namespace tollgate::gateway {
-
-// The executable file of that name in the folders of PATH.
-std::optional<std::string> find_on_path(const std::string& program);
 
 // Bounds of a tool; 0: none of this kind.
 struct ToolLimits {
