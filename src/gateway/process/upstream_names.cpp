@@ -33,6 +33,7 @@ Task<> UpstreamNames::learn(const Config& config) {
     if (!names_.contains(host)) resolving.spawn(resolve_one(host));
   }
   co_await resolving.wait();
+  due_.cancel();
 }
 
 void UpstreamNames::keep(const Config& config) {
@@ -53,8 +54,8 @@ std::vector<message::Upstreams> UpstreamNames::known() const {
 Task<message::Upstreams> UpstreamNames::changes() {
   SteadyTime next = std::chrono::steady_clock::now() + resolve_ttl_max;
   for (const auto& [host, name] : names_) next = std::min(next, name.due);
-  SteadyTimer due(loop_, std::max(next, std::chrono::steady_clock::now() + resolve_pause_min));
-  co_await due.async_wait(use_task_tuple);
+  due_.expires_at(std::max(next, std::chrono::steady_clock::now() + resolve_pause_min));
+  co_await due_.async_wait(use_task_tuple);
 
   const SteadyTime now = std::chrono::steady_clock::now();
   std::map<std::string, std::vector<std::string>> before;

@@ -20,7 +20,7 @@ class UpstreamNames {
  public:
   // `name_servers` as in resolve().
   UpstreamNames(EventLoop& loop, Log& log, std::string name_servers = {})
-      : loop_(loop), log_(log), name_servers_(std::move(name_servers)) {}
+      : loop_(loop), log_(log), name_servers_(std::move(name_servers)), due_(loop) {}
 
   // Resolves the names of `config` that are not known yet, all at once. A name that cannot be resolved has no
   // address (its routes answer 502) and is asked again soon: an upstream may well be started after us.
@@ -32,7 +32,8 @@ class UpstreamNames {
   // What is known of all names, as messages of bounded size.
   std::vector<message::Upstreams> known() const;
 
-  // Waits until the next name is due, asks again, and gives what has changed; empty when nothing has.
+  // Waits until the next name is due, asks again, and gives what has changed; empty when nothing has, or when
+  // learn() has brought names that may be due earlier. One at a time.
   Task<message::Upstreams> changes();
 
  private:
@@ -47,6 +48,7 @@ class UpstreamNames {
   Log& log_;
   std::string name_servers_;
   std::map<std::string, Name> names_;
+  SteadyTimer due_;  // of changes()
 };
 
 }  // namespace tollgate::gateway

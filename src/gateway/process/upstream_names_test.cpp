@@ -5,6 +5,8 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
 #include <chrono>
 #include <string>
 #include <vector>
@@ -63,6 +65,24 @@ TEST_F(Names, a_changed_answer_is_found_when_its_time_to_live_is_over_and_not_be
   EXPECT_THAT(changed.upstreams[0].addresses, ElementsAre("127.0.0.2"));
   EXPECT_THAT(known(), ElementsAre("127.0.0.2"));
   EXPECT_EQ(server_.asked(), asked + 1);
+}
+
+// As the supervisor does: it asks for changes from its start on, and a reload brings the name.
+TEST_F(Names, one_learned_during_the_wait_for_changes_is_asked_again_in_its_own_time) {
+  message::Upstreams changed;
+  const auto begun = steady_clock::now();
+  const auto watch = [](UpstreamNames& names, EventLoop& loop, message::Upstreams& to) -> Task<> {
+    while (to.upstreams.empty()) to = co_await names.changes();
+    loop.stop();
+  };
+  asio::co_spawn(loop_, watch(names_, loop_, changed), asio::detached);
+  loop_.poll();
+  asio::co_spawn(loop_, names_.learn(with_upstream("back.example")),
+                 [this](std::exception_ptr) { server_.set("127.0.0.2"); });
+  loop_.run_for(resolve_ttl_min + std::chrono::seconds(5));
+  ASSERT_EQ(changed.upstreams.size(), 1u);
+  EXPECT_THAT(changed.upstreams[0].addresses, ElementsAre("127.0.0.2"));
+  EXPECT_GE(steady_clock::now() - begun, resolve_ttl_min);
 }
 
 }  // namespace
