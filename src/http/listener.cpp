@@ -3,7 +3,6 @@
 #include <netinet/tcp.h>
 
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
 
 #include "http/server.hpp"
@@ -47,7 +46,7 @@ Listener::Listener(EventLoop& loop, Server& server, ServerShared& shared, Unique
 }
 
 void Listener::start() {
-  asio::co_spawn(loop_, run(), asio::detached);
+  asio::co_spawn(loop_, run(), [this](const std::exception_ptr&) { server_.stopped_accepting(); });
 }
 
 void Listener::stop() {

@@ -22,7 +22,7 @@ class Listener {
   // False if the descriptor is not a listening socket.
   bool usable() const { return socket_.is_open(); }
 
-  // Accepts until stop().
+  // Accepts until stop(), and tells the server when it has ended.
   void start();
   void stop();
 

@@ -17,6 +17,7 @@ Server::~Server() = default;
 bool Server::listen(UniqueFd listening) {
   auto listener = std::make_unique<Listener>(loop_, *this, shared_, std::move(listening));
   if (!listener->usable()) return false;
+  ++accepting_;
   listener->start();
   listeners_.push_back(std::move(listener));
   return true;
@@ -67,7 +68,12 @@ void Server::ended(Http1Connection&) {
   --shared_.counters.open;
   ++shared_.counters.closed;
   if (Listener* listener = std::exchange(waiting_for_close_, nullptr)) listener->retry_now();
-  if (shared_.draining && shared_.counters.open == 0) drained_.cancel();
+  drained_.cancel();
+}
+
+void Server::stopped_accepting() {
+  --accepting_;
+  drained_.cancel();
 }
 
 void Server::drain() {
@@ -78,7 +84,6 @@ void Server::drain() {
   shared_.draining = true;
   for (const auto& listener : listeners_) listener->stop();
   shared_.wheel.arm_after(drain_grace_, shared_.limits.drain_grace);
-  if (shared_.counters.open == 0) drained_.cancel();
 }
 
 void Server::close_idle(void* self) {
@@ -88,7 +93,7 @@ void Server::close_idle(void* self) {
 }
 
 Task<> Server::drained() {
-  while (!shared_.draining || shared_.counters.open > 0) {
+  while (!shared_.draining || accepting_ > 0 || shared_.counters.open > 0) {
     const auto [ignored] = co_await drained_.async_wait(use_task_tuple);
     static_cast<void>(ignored);
   }

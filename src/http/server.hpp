@@ -7,7 +7,7 @@
 //   loop.run();
 //
 // Threads: the event loop's one. The handler outlives the server; wheel and server outlive the loop's last
-// run.
+// run, or are destroyed when drained() has completed.
 #pragma once
 
 #include <sys/socket.h>
@@ -35,17 +35,18 @@ class Server final : public ConnectionOwner {
   // Accepts on a descriptor that is bound and listening, IPv4 or IPv6. False if it is not a listening socket.
   bool listen(UniqueFd listening);
 
-  // Stops accepting, answers what has begun or comes now with `Connection: close`, and closes connections that are
-  // idle after ServerLimits::drain_grace. A second call cuts every connection at once.
+  // Stops accepting, answers what has begun or comes now with `Connection: close`, and closes connections
+  // that are idle after ServerLimits::drain_grace. A second call cuts every connection at once.
   void drain();
 
-  // Completes when the server drains and its last connection has ended. One waiter.
+  // Completes when the server drains and neither a listener nor a connection of it runs any more. One waiter.
   Task<> drained();
 
   const ServerCounters& counters() const { return shared_.counters; }
 
   // For listeners: takes over a connected, non-blocking socket, or refuses it at the cap.
   void adopt(UniqueFd connected, const sockaddr_storage& remote, const Endpoint& local);
+  void stopped_accepting();
   // The descriptors that closing connections free are worth a try.
   void when_closed(Listener& listener) { waiting_for_close_ = &listener; }
 
@@ -66,7 +67,8 @@ class Server final : public ConnectionOwner {
   ServerShared shared_;
   std::vector<std::unique_ptr<Listener>> listeners_;
   All open_;
-  Idle idle_;  // longest idle first
+  Idle idle_;                  // longest idle first
+  std::size_t accepting_ = 0;  // listeners whose task has not ended
   SteadyTimer drained_;
   TimerWheel::Deadline drain_grace_{&close_idle, this};
   Listener* waiting_for_close_ = nullptr;

@@ -7,7 +7,6 @@
 #include <memory>
 
 #include "tests/support/command_process.hpp"
-#include "tests/support/gateway_process.hpp"
 #include "tests/support/http_client.hpp"
 
 namespace tollgate::testing {
@@ -16,13 +15,6 @@ namespace {
 using std::chrono::seconds;
 
 const std::string folder = std::string(TOLLGATE_SOURCE_DIR) + "/baselines/";
-
-// A port that was free a moment ago: these servers cannot tell which one they got.
-std::uint16_t free_port() {
-  return GatewayProcess::with_config(
-             "listen = \"127.0.0.1:0\"\nworkers = 1\n[[route]]\npath = \"/\"\nnative = \"hello\"\n")
-      .port();
-}
 
 std::string loopback(std::uint16_t port) {
   return "127.0.0.1:" + std::to_string(port);
@@ -54,7 +46,9 @@ struct WasiServer {
   const char* health;  // body of GET /health
   const char* needs;   // to be built or run
 };
-void PrintTo(const WasiServer& server, std::ostream* out) { *out << server.name; }
+void PrintTo(const WasiServer& server, std::ostream* out) {
+  *out << server.name;
+}
 
 class WasiTestServer : public ::testing::TestWithParam<WasiServer> {
  protected:

@@ -1,4 +1,5 @@
 // SIGHUP: all workers change over or none does, and no request is lost.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -122,6 +123,38 @@ respond = { status = 200, body = "new" }
     }
   }
   EXPECT_TRUE(refused);
+}
+
+// Connects as soon as somebody listens.
+Connection connect_when_open(std::uint16_t port) {
+  for (int i = 0;; ++i) {
+    try {
+      return Connection(port);
+    } catch (const std::runtime_error&) {
+      if (i == 1000) throw;
+      usleep(10'000);
+    }
+  }
+}
+
+TEST(Reload, refused_by_a_worker_closes_the_admin_address_that_was_opened_for_it) {
+  const auto gateway = GatewayProcess::with_config(answer_table("old"));
+  const pid_t slow = gateway.worker_pids().front();
+  ASSERT_EQ(kill(slow, SIGSTOP), 0);  // so that somebody asks the new address before it is refused
+  const std::uint16_t port = free_port();
+  gateway.rewrite_config(fmt::format("admin = \"127.0.0.1:{}\"\n", port) + answer_table("new"));
+  gateway.signal(SIGHUP);
+  Connection admin = connect_when_open(port);
+  const std::string request = "GET /livez HTTP/1.1\r\nHost: test\r\n\r\n";
+  admin.send(request);
+  EXPECT_EQ(admin.read_response().status, 200);
+  ASSERT_EQ(kill(slow, SIGKILL), 0);
+  ASSERT_TRUE(gateway.wait_for_log("reload refused")) << gateway.err();
+  EXPECT_TRUE(admin.closed_by_peer());
+  EXPECT_THROW(Connection{port}, std::runtime_error);
+
+  reload(gateway, answer_table("newer"), "reloaded 1 routes");
+  for (int i = 0; i < 8; ++i) EXPECT_EQ(get(gateway.port(), "/answer").body, "newer");
 }
 
 TEST(Reload, two_hundred_leave_descriptors_mappings_and_memory_as_five_did) {

@@ -180,6 +180,19 @@ Response Connection::read_response(Body body) {
   }
 }
 
+std::uint16_t free_port() {
+  const UniqueFd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in own{};
+  own.sin_family = AF_INET;
+  own.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t length = sizeof own;
+  if (bind(socket.get(), reinterpret_cast<sockaddr*>(&own), length) != 0 ||
+      getsockname(socket.get(), reinterpret_cast<sockaddr*>(&own), &length) != 0) {
+    throw std::runtime_error(fmt::format("no free port: {}", std::strerror(errno)));
+  }
+  return ntohs(own.sin_port);
+}
+
 Response get(std::uint16_t port, std::string_view target,
              const std::vector<std::pair<std::string, std::string>>& fields) {
   return request(port, "GET", target, {}, fields);

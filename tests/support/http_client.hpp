@@ -52,10 +52,14 @@ class Connection {
   std::string buffer_;
 };
 
+// A loopback port that was free a moment ago, for who cannot tell which one a server got.
+std::uint16_t free_port();
+
 // One request on a connection of its own ("Connection: close" is not sent; the connection is just dropped).
 Response get(std::uint16_t port, std::string_view target,
              const std::vector<std::pair<std::string, std::string>>& fields = {});
-Response request(std::uint16_t port, std::string_view method, std::string_view target, std::string_view body = {},
+Response request(std::uint16_t port, std::string_view method, std::string_view target,
+                 std::string_view body = {},
                  const std::vector<std::pair<std::string, std::string>>& fields = {});
 
 }  // namespace tollgate::testing

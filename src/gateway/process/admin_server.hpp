@@ -23,7 +23,8 @@ class AdminServer {
 
   const std::string& address() const { return address_; }  // with the real port
 
-  // Stops accepting and answers what has begun; destroy it after that.
+  // Stops accepting and cuts what is open. To be awaited before it is destroyed, unless the loop has had its
+  // last run.
   Task<> close();
 
  private:

@@ -69,22 +69,25 @@ Task<GatewaySupervisor::Result> GatewaySupervisor::reload_once() {
   const auto serving = context_.current;
   const Config& config = (*table)->config;
   OwnPorts own_ports;
-  if (auto opened = open_own_ports(config, &serving->config, own_ports); !opened) co_return opened;
-  co_await upstreams_.learn(config);
-  if (stop_ != Stop::no) co_return unexpected(std::string(stopping));
-
-  Result result;
-  if (same_rights(serving->config, config)) {
-    result = co_await reload_in_place(*table);
-  } else {
-    result = co_await replace_workers(*table);
+  Result result = open_own_ports(config, &serving->config, own_ports);
+  if (result) result = co_await change_to(*table);
+  if (!result) {
+    if (own_ports.admin) co_await own_ports.admin->close();  // somebody may have asked it already
+    co_return result;
   }
-  if (!result) co_return result;
   auto old_admin = own_ports.admin || !config.admin ? std::move(admin_) : nullptr;
   adopt_own_ports(config, std::move(own_ports));
   if (old_admin) co_await old_admin->close();
   upstreams_.keep(config);
   co_return result;
+}
+
+Task<GatewaySupervisor::Result> GatewaySupervisor::change_to(Table table) {
+  co_await upstreams_.learn(table->config);
+  if (stop_ != Stop::no) co_return unexpected(std::string(stopping));
+  const bool in_place = same_rights(context_.current->config, table->config);
+  if (in_place) co_return co_await reload_in_place(std::move(table));
+  co_return co_await replace_workers(std::move(table));
 }
 
 Task<GatewaySupervisor::Result> GatewaySupervisor::reload_in_place(Table table) {

@@ -1,8 +1,8 @@
-// The supervisor's state and its tasks; see supervisor.hpp for what it does. gateway_supervisor.cpp starts and ends,
-// gateway_reload.cpp reloads.
+// The supervisor's state and its tasks; see supervisor.hpp for what it does. gateway_supervisor.cpp starts
+// and ends, gateway_reload.cpp reloads.
 //
-// Threads: one event loop; while a reload reads and compiles, a second thread that touches only options_.read_config,
-// programs_ and the log.
+// Threads: one event loop; while a reload reads and compiles, a second thread that touches only
+// options_.read_config, programs_ and the log.
 #pragma once
 
 #include <boost/asio/basic_signal_set.hpp>
@@ -71,6 +71,7 @@ class GatewaySupervisor final : public AdminSource {
 
   Task<> reload();
   Task<Result> reload_once();
+  Task<Result> change_to(Table table);
   Task<Result> reload_in_place(Table table);
   Task<Result> replace_workers(Table table);
   void now_serving(Table table);
