@@ -46,7 +46,8 @@ Task<ClientFailure> ClientConnection::connect(std::span<const Endpoint> endpoint
     }
   }
   const bool late = error_ == asio::error::timed_out || error_ == asio::error::operation_aborted;
-  co_return fail(late ? ClientFailure::connect_timeout : ClientFailure::connect);
+  failure_ = late ? ClientFailure::connect_timeout : ClientFailure::connect;
+  co_return failure_;
 }
 
 Task<error_code> ClientConnection::connect_to(const Endpoint& endpoint, SteadyTime until) {

@@ -148,6 +148,7 @@ TEST_F(ProxyFaults, gives_up_connecting_to_a_black_hole_in_time) {
   Call call(loop);
   serve(call);
   ASSERT_EQ(call.context.reason, &reasons::upstream_timeout) << call.context.detail;
+  EXPECT_EQ(call.context.detail, "connecting");
   EXPECT_LT(call.took, milliseconds(600));
 }
 
