@@ -57,6 +57,12 @@ std::string_view decimal(std::uint64_t value, char (&buffer)[20]) {
           static_cast<std::size_t>(std::to_chars(buffer, buffer + sizeof buffer, value).ptr - buffer)};
 }
 
+// As URLs have it: an IPv6 address in brackets.
+void append_host(std::string& to, std::string_view host) {
+  const bool bare_ipv6 = host.find(':') != std::string_view::npos && !host.starts_with('[');
+  to.append(bare_ipv6 ? "[" : "").append(host).append(bare_ipv6 ? "]" : "");
+}
+
 }  // namespace
 
 RouteEnvironment::RouteEnvironment(std::string program, const std::map<std::string, std::string>& env,
@@ -137,10 +143,9 @@ void CgiRequest::add_decoded(std::string_view name_and_equals, std::string_view 
 
 void CgiRequest::add_addresses(const CgiFacts& facts) {
   char digits[20];
-  const std::string_view host = facts.request.host.empty() ? facts.local_address : facts.request.host;
-  const bool bare_ipv6 = host.find(':') != std::string_view::npos && !host.starts_with('[');
   const std::size_t start = arena_.size();
-  arena_.append("SERVER_NAME=").append(bare_ipv6 ? "[" : "").append(host).append(bare_ipv6 ? "]" : "");
+  arena_ += "SERVER_NAME=";
+  append_host(arena_, facts.request.host.empty() ? facts.local_address : facts.request.host);
   environment_.push_back(finish(start));
   add("SERVER_PORT=", decimal(facts.local_port, digits));
   add("REMOTE_ADDR=", facts.remote_address);
@@ -158,9 +163,22 @@ void CgiRequest::add_path(const CgiFacts& facts) {
   if (!raw_info.empty()) add_decoded("PATH_TRANSLATED=", raw_info);
   add("X_RAW_PATH_INFO=", raw_info);
   add("X_MATCHED_ROUTE=", facts.route_path);
+  add_full_url(facts);
+}
+
+// Without a Host (HTTP/1.0) by the address that was connected to.
+void CgiRequest::add_full_url(const CgiFacts& facts) {
+  const http::Request& request = facts.request;
   const std::size_t start = arena_.size();
-  arena_.append("X_FULL_URL=http://");
-  arena_.append(request.authority.empty() ? facts.local_address : request.authority).append(request.target);
+  arena_ += "X_FULL_URL=http://";
+  if (request.authority.empty()) {
+    char digits[20];
+    append_host(arena_, facts.local_address);
+    arena_.append(":").append(decimal(facts.local_port, digits));
+  } else {
+    arena_ += request.authority;
+  }
+  arena_ += request.target;
   environment_.push_back(finish(start));
 }
 

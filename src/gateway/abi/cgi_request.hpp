@@ -64,6 +64,7 @@ class CgiRequest {
   void add_decoded(std::string_view name_and_equals, std::string_view encoded);
   void add_addresses(const CgiFacts& facts);
   void add_path(const CgiFacts& facts);
+  void add_full_url(const CgiFacts& facts);
   void add_fields(const http::Request& request, const RouteEnvironment& route);
   void add_query_words(const http::Request& request);
   // Ends the variable or word begun at `start`.

@@ -24,7 +24,7 @@ class Cgi : public ::testing::Test {
   }
 
   void assemble() {
-    const CgiFacts facts{request, "/fn/*", prefix, body_bytes, "192.0.2.7", "127.0.0.1", 8080};
+    const CgiFacts facts{request, "/fn/*", prefix, body_bytes, "192.0.2.7", local_address, 8080};
     cgi.assemble(facts, route);
   }
   std::optional<std::string> variable(std::string_view name) const {
@@ -40,6 +40,7 @@ class Cgi : public ::testing::Test {
   http::Request request;
   std::string_view prefix = "/fn";
   std::uint64_t body_bytes = 0;
+  std::string_view local_address = "127.0.0.1";
   RouteEnvironment route{
       "fn", {{"MODE", "demo"}, {"HTTP_FORCED", "mine"}, {"REQUEST_METHOD", "LIE"}}, {"-v"}};
   CgiRequest cgi;
@@ -158,6 +159,11 @@ TEST_F(Cgi, writes_ipv6_names_in_brackets_and_falls_back_to_the_address) {
   assemble();
   EXPECT_EQ(variable("SERVER_NAME"), "127.0.0.1");
   EXPECT_EQ(variable("SERVER_PROTOCOL"), "HTTP/1.0");
+  EXPECT_EQ(variable("X_FULL_URL"), "http://127.0.0.1:8080/fn/a%20b/c");
+  local_address = "::1";
+  assemble();
+  EXPECT_EQ(variable("SERVER_NAME"), "[::1]");
+  EXPECT_EQ(variable("X_FULL_URL"), "http://[::1]:8080/fn/a%20b/c");
 }
 
 TEST_F(Cgi, keeps_all_views_in_place_for_the_largest_requests) {
