@@ -23,10 +23,13 @@ struct BackendJson {
     return {{"kind", "native"}, {"handler", native.handler}};
   }
   ordered_json operator()(const WasmBackend& wasm) const {
-    ordered_json json{{"kind", "wasm"}, {"module", wasm.module}, {"abi", wasm.abi == Abi::cgi ? "cgi" : "stdio"}};
+    ordered_json json{
+        {"kind", "wasm"}, {"module", wasm.module}, {"abi", wasm.abi == Abi::cgi ? "cgi" : "stdio"}};
     if (wasm.runtime != Runtime::wasmtime_embedded) {
       json["runtime"] = wasm.runtime == Runtime::wasmtime ? "wasmtime" : "wasmedge";
-      json["mode"] = wasm.mode == EngineMode::aot ? "aot" : wasm.mode == EngineMode::jit ? "jit" : "interpreter";
+      json["mode"] = wasm.mode == EngineMode::aot   ? "aot"
+                     : wasm.mode == EngineMode::jit ? "jit"
+                                                    : "interpreter";
     }
     return json;
   }
@@ -47,10 +50,18 @@ struct TransformName {
 };
 
 ordered_json limits_json(const Limits& limits) {
-  return {{"deadline_ms", limits.deadline.count()}, {"cpu_ms", limits.cpu.count()},
-          {"memory_bytes", limits.memory_bytes},    {"body_bytes", limits.body_bytes},
-          {"output_bytes", limits.output_bytes},    {"stderr_bytes", limits.stderr_bytes},
-          {"concurrent", limits.concurrent},        {"queue", limits.queue}};
+  ordered_json json{{"deadline_ms", limits.deadline.count()},
+                    {"cpu_ms", limits.cpu.count()},
+                    {"memory_bytes", limits.memory_bytes},
+                    {"body_bytes", limits.body_bytes},
+                    {"output_bytes", limits.output_bytes},
+                    {"stderr_bytes", limits.stderr_bytes},
+                    {"io_ms", limits.io.count()},
+                    {"response_bytes", nullptr},
+                    {"concurrent", limits.concurrent},
+                    {"queue", limits.queue}};
+  if (limits.response_bytes != UINT64_MAX) json["response_bytes"] = limits.response_bytes;
+  return json;
 }
 
 ordered_json route_json(const Route& route, bool quarantined) {

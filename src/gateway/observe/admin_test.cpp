@@ -99,6 +99,9 @@ TEST_F(AdminTest, describes_every_route) {
   EXPECT_EQ(routes[1]["host"], "*.example.org");
   EXPECT_EQ(routes[1]["backend"], (json{{"kind", "wasm"}, {"module", "/srv/fn.wasm"}, {"abi", "stdio"}}));
   EXPECT_EQ(routes[1]["limits"]["deadline_ms"], 500);
+  EXPECT_EQ(routes[1]["limits"].size(), 10u);  // all of docs/configuration.md
+  EXPECT_EQ(routes[1]["limits"]["io_ms"], 5000);
+  EXPECT_EQ(routes[1]["limits"]["response_bytes"], nullptr);
   EXPECT_EQ(routes[1]["quarantined"], true);
   EXPECT_EQ(routes[2]["backend"]["url"], "http://127.0.0.1:1/base");
   EXPECT_EQ(routes[2]["transform"], "t");
