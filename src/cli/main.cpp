@@ -1,8 +1,10 @@
 // The command line: one subcommand per file of this folder.
 #include <fcntl.h>
+#include <signal.h>
 #include <wasmtime.h>
 
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <iostream>
 #include <string_view>
@@ -15,6 +17,15 @@
 
 namespace tollgate::cli {
 namespace {
+
+// What whoever started us ignored or blocked is inherited. With SIGCHLD ignored no process learns how its
+// child ended, and a blocked SIGTERM never arrives.
+void reset_inherited_signals() {
+  std::signal(SIGCHLD, SIG_DFL);
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
+}
 
 // Whoever started us may have closed some of 0 to 2; what is opened next would take their numbers, and the
 // log would be written into it.
@@ -62,6 +73,7 @@ int main(int argc, char** argv) {
     return sandbox::compiler_child_main(argc, argv);
   }
 
+  cli::reset_inherited_signals();
   if (!cli::open_standard_streams()) return cli::exit_failed;
   CLI::App app{
       "tollgate: a WebAssembly HTTP gateway with a fresh sandbox per request, and the lab that prices it"};

@@ -63,6 +63,29 @@ TEST(WorkerDeath, under_load_costs_at_most_the_requests_in_flight) {
   EXPECT_EQ(counts.answers.size(), 1u) << counts.answers.begin()->first;
 }
 
+// As some programs start others: what is ignored and what is blocked is inherited.
+GatewayProcess started_with_sigchld_ignored_and_sigterm_blocked(const std::string& toml) {
+  sigset_t term;
+  sigset_t before;
+  sigemptyset(&term);
+  sigaddset(&term, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &term, &before);
+  std::signal(SIGCHLD, SIG_IGN);
+  auto gateway = GatewayProcess::with_config(toml);
+  std::signal(SIGCHLD, SIG_DFL);
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  return gateway;
+}
+
+TEST(WorkerDeath, is_noticed_whatever_signals_the_gateway_was_started_with) {
+  auto gateway = started_with_sigchld_ignored_and_sigterm_blocked(config(1));
+  kill(gateway.worker_pids().at(0), SIGKILL);
+  ASSERT_TRUE(gateway.wait_for_log("ended by signal 9"));
+  EXPECT_EQ(get(gateway.port(), "/hello").status, 200);
+  gateway.signal(SIGTERM);
+  EXPECT_EQ(gateway.wait().code, 0);
+}
+
 TEST(WorkerDeath, the_state_counter_goes_on) {
   const auto gateway = GatewayProcess::with_config(config(1));
   EXPECT_EQ(get(gateway.port(), "/state").body, "0");
