@@ -30,6 +30,8 @@ pub const PREVIEW1: &str = "wasi_snapshot_preview1";
 pub const WASM_PAGE_BYTES: u64 = 64 << 10;
 /// Each costs 16 bytes in every instance.
 const GLOBALS_MAX: u64 = 65_536;
+/// No toolchain makes more than a few; the engine is told the same bound (`run.rs`).
+pub const TABLES_MAX: usize = 64;
 /// Elements of all tables together at the start; each costs 8 bytes in every instance.
 const TABLE_ELEMENTS_MAX: u64 = 1_000_000;
 
@@ -212,6 +214,9 @@ fn check_sizes(survey: &Survey, memory_bytes_max: u64) -> Result<(), Refusal> {
     }
     if survey.globals > GLOBALS_MAX {
         return refuse(format!("has {} globals, more than the limit of {GLOBALS_MAX}", survey.globals));
+    }
+    if survey.tables > TABLES_MAX {
+        return refuse(format!("has {} tables, more than the limit of {TABLES_MAX}", survey.tables));
     }
     if survey.table_elements > TABLE_ELEMENTS_MAX {
         return refuse(format!(

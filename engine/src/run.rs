@@ -16,6 +16,7 @@ use wasmtime_c_api::{wasmtime_error_t, wasmtime_module_t};
 
 use crate::config::into_c_error;
 use crate::host_functions::{Ended, give, tollgate_linkers};
+use crate::rewrite::TABLES_MAX;
 
 #[repr(C)]
 pub struct tollgate_run_context {
@@ -69,7 +70,7 @@ impl ResourceLimiter for Data {
         1
     }
     fn tables(&self) -> usize {
-        64
+        TABLES_MAX
     }
 }
 

@@ -20,6 +20,7 @@ pub struct Survey<'a> {
     pub imports: Vec<Import<'a>>,
     pub memories: Vec<MemoryType>, // defined, not imported
     pub globals: u64,
+    pub tables: usize,
     pub table_elements: u64,
     pub exports: Vec<Export<'a>>,
     pub start: Option<u32>,
@@ -71,6 +72,7 @@ impl<'a> Survey<'a> {
             }
             Payload::TableSection(reader) => {
                 for table in reader {
+                    self.tables += 1;
                     self.table_elements = self.table_elements.saturating_add(table?.ty.initial);
                 }
             }

@@ -124,6 +124,8 @@ fn tables_and_globals_have_limits() {
     assert_refused(&command("(table 1000001 funcref)"), "1000001 table elements");
     assert_refused(&command(&"(global i32 (i32.const 0))".repeat(65_537)), "65537 globals");
     assert!(try_wat(&command("(table 1000000 funcref)")).is_ok());
+    assert_refused(&command(&"(table 0 funcref)".repeat(65)), "65 tables");
+    assert!(try_wat(&command(&"(table 0 funcref)".repeat(64))).is_ok());
 }
 
 #[test]
