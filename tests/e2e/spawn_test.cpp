@@ -157,12 +157,18 @@ TEST(Spawn, a_client_that_goes_away_takes_the_program_with_it) {
 }
 
 TEST(Spawn, beyond_concurrent_and_queue_is_503) {
+  const TempDir folder;
+  ASSERT_EQ(chmod(folder.path().c_str(), 0755), 0);  // for the worker's user
+  const std::string go_on = folder.path() / "go_on";
   const auto gateway = GatewayProcess::with_config(
-      one_worker + shell("/slow", "sleep 1", "abi = \"stdio\"\nlimits = { concurrent = 1, queue = 0 }"));
+      one_worker + shell("/slow", "while [ ! -e " + go_on + " ]; do sleep 0.02; done",
+                         "abi = \"stdio\"\nlimits = { concurrent = 1, queue = 0, deadline = \"10s\" }"));
   Connection first(gateway.port());
   first.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n");
-  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  for (int i = 0; i < 200 && processes_with(go_on) == 0; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
   EXPECT_EQ(get(gateway.port(), "/slow").field("x-tollgate-error"), "capacity");
+  folder.write("go_on", "");
   EXPECT_EQ(first.read_response().status, 200);
 }
 
