@@ -20,13 +20,31 @@ constexpr bool is_value_byte(char c) {
   return (static_cast<unsigned char>(c) >= ' ' && c != 0x7f) || c == '\t';
 }
 
+}  // namespace
+
+bool is_token(std::string_view text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(),
+                                      [](char c) { return token_bytes[static_cast<unsigned char>(c)]; });
+}
+
+bool is_field_value(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), is_value_byte);
+}
+
 std::string_view trimmed(std::string_view text) {
   const std::size_t first = text.find_first_not_of(" \t");
   if (first == std::string_view::npos) return {};
   return text.substr(first, text.find_last_not_of(" \t") - first + 1);
 }
 
-}  // namespace
+bool list_has(std::string_view list, std::string_view element) {
+  while (!list.empty()) {
+    const std::size_t comma = std::min(list.find(','), list.size());
+    if (equal_ignoring_case(trimmed(list.substr(0, comma)), element)) return true;
+    list.remove_prefix(std::min(comma + 1, list.size()));
+  }
+  return false;
+}
 
 bool is_framing_or_hop_by_hop(std::string_view name) {
   switch (name.size()) {
@@ -48,22 +66,13 @@ bool is_framing_or_hop_by_hop(std::string_view name) {
 }
 
 bool named_by_connection(const Fields& fields, std::string_view name) {
-  for (const Field& field : fields) {
-    if (!equal_ignoring_case(field.name, "connection")) continue;
-    std::string_view rest = field.value;
-    while (!rest.empty()) {
-      const std::size_t comma = std::min(rest.find(','), rest.size());
-      if (equal_ignoring_case(trimmed(rest.substr(0, comma)), name)) return true;
-      rest.remove_prefix(std::min(comma + 1, rest.size()));
-    }
-  }
-  return false;
+  return std::any_of(fields.begin(), fields.end(), [name](const Field& field) {
+    return equal_ignoring_case(field.name, "connection") && list_has(field.value, name);
+  });
 }
 
 bool is_writable(const Field& field) {
-  const auto is_token_byte = [](char c) { return token_bytes[static_cast<unsigned char>(c)]; };
-  return !field.name.empty() && std::all_of(field.name.begin(), field.name.end(), is_token_byte) &&
-         std::all_of(field.value.begin(), field.value.end(), is_value_byte);
+  return is_token(field.name) && is_field_value(field.value);
 }
 
 }  // namespace tollgate::http

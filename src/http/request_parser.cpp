@@ -15,11 +15,6 @@ constexpr bool is_line_end(char c) {
   return c == '\r' || c == '\n';
 }
 
-constexpr bool is_token_byte(char c) {
-  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-         std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
-}
-
 }  // namespace
 
 struct RequestParser::Callbacks {
@@ -159,7 +154,7 @@ Rule RequestParser::limits_first(Rule rule, std::size_t offset) const {
 Rule RequestParser::rule_of(llhttp_errno error, const char* at) const {
   switch (error) {
     case HPE_INVALID_METHOD:
-      return is_token_byte(*at) ? Rule::unknown_method : Rule::grammar;
+      return is_token({at, 1}) ? Rule::unknown_method : Rule::grammar;
     case HPE_INVALID_VERSION: {
       const std::string_view version(
           base_ + head_.protocol.end,

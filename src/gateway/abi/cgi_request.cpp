@@ -4,7 +4,7 @@
 #include <charconv>
 #include <optional>
 
-#include "gateway/abi/text.hpp"
+#include "http/field_policy.hpp"
 
 namespace tollgate::gateway::abi {
 namespace {
@@ -49,7 +49,7 @@ char variable_character(char c) {
 // what the guest fetches (CVE-2016-5385).
 bool is_passed_on(std::string_view name) {
   return name.find('_') == std::string_view::npos && !http::equal_ignoring_case(name, "proxy") &&
-         !http::equal_ignoring_case(name, "content-type") && !is_connection_field(name);
+         !http::equal_ignoring_case(name, "content-type") && !http::is_framing_or_hop_by_hop(name);
 }
 
 std::string_view decimal(std::uint64_t value, char (&buffer)[20]) {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <optional>
 
-#include "gateway/abi/text.hpp"
+#include "http/field_policy.hpp"
 
 namespace tollgate::gateway::abi {
 namespace {
@@ -32,27 +32,12 @@ std::optional<std::string_view> take_line(std::string_view& rest) {
   return line;
 }
 
-std::string_view trim(std::string_view value) {
-  const auto is_blank = [](char c) { return c == ' ' || c == '\t'; };
-  while (!value.empty() && is_blank(value.front())) value.remove_prefix(1);
-  while (!value.empty() && is_blank(value.back())) value.remove_suffix(1);
-  return value;
-}
-
-// RFC 9110 section 5.5: no control characters but HTAB.
-bool is_field_value(std::string_view value) {
-  return std::all_of(value.begin(), value.end(), [](char c) {
-    const auto byte = static_cast<unsigned char>(c);
-    return (byte >= 0x20 && byte != 0x7f) || c == '\t';
-  });
-}
-
 std::optional<http::Field> parse_field(std::string_view line) {
   const std::size_t colon = line.find(':');
-  if (colon == std::string_view::npos || colon == 0) return std::nullopt;
+  if (colon == std::string_view::npos) return std::nullopt;
   const std::string_view name = line.substr(0, colon);
-  if (!std::all_of(name.begin(), name.end(), is_token_character)) return std::nullopt;
-  return http::Field{name, trim(line.substr(colon + 1))};
+  if (!http::is_token(name)) return std::nullopt;
+  return http::Field{name, http::trimmed(line.substr(colon + 1))};
 }
 
 // RFC 3875 section 6.3.3: "404" or "404 Not Found". A guest gives the final response, so 1xx is no status.
@@ -77,7 +62,7 @@ class HeadReader {
 
   expected<void, CgiFault> take(const http::Field& field) {
     if (++lines_ > cgi_fields_max) return unexpected(too_many_fields);
-    if (!is_field_value(field.value)) return unexpected(bad_value);
+    if (!http::is_field_value(field.value)) return unexpected(bad_value);
     if (http::equal_ignoring_case(field.name, "status")) {
       const auto status = parse_status(field.value);
       if (!status || status_ != 0) return unexpected(bad_status);
@@ -94,7 +79,8 @@ class HeadReader {
       has_content_type_ = true;
     }
     // x-tollgate-error is the gateway's word: a guest may not speak for it.
-    if (!is_connection_field(field.name) && !http::equal_ignoring_case(field.name, "x-tollgate-error")) {
+    if (!http::is_framing_or_hop_by_hop(field.name) &&
+        !http::equal_ignoring_case(field.name, "x-tollgate-error")) {
       response_.fields.push_back(field);
     }
     return {};

@@ -5,7 +5,7 @@
 #include <string_view>
 
 #include "gateway/abi/cgi_response.hpp"
-#include "gateway/abi/text.hpp"
+#include "http/field_policy.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace tollgate::gateway::abi;
@@ -23,8 +23,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   require(response.fields.size() <= cgi_fields_max);
   require(output.ends_with(response.body));
   for (const auto& field : response.fields) {
-    require(!field.name.empty() && !is_connection_field(field.name));
-    for (const char c : field.name) require(is_token_character(c));
+    require(tollgate::http::is_token(field.name) && !tollgate::http::is_framing_or_hop_by_hop(field.name));
     require(field.value.find_first_of(std::string_view("\r\n\0", 3)) == std::string_view::npos);
   }
   return 0;

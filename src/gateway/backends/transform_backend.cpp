@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "gateway/reasons.hpp"
+#include "http/response_head.hpp"
 
 namespace tollgate::gateway {
 namespace {
@@ -11,11 +12,8 @@ std::uint64_t captured_bytes_max(const Limits& limits) {
   return limits.response_bytes == UINT64_MAX ? transformed_response_bytes_default : limits.response_bytes;
 }
 
-// RFC 9110 section 6.4.1.
 bool has_no_body(const http::Request& request, int status) {
-  constexpr int no_content = 204;
-  constexpr int not_modified = 304;
-  return request.method == http::Method::head || status == no_content || status == not_modified;
+  return request.method == http::Method::head || http::status_has_no_body(status);
 }
 
 }  // namespace

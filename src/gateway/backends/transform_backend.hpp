@@ -2,7 +2,7 @@
 // stdout is sent in its place, with the inner status and fields.
 //
 // Responses without a body (to HEAD, 204, 304) touch no guest, and neither does a failure of the gateway
-// itself. Bodies that came from an upstream are marked `x-wasm-processed: 1`, as the gateway study has it.
+// itself.
 #pragma once
 
 #include <memory>

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "gateway/routing/path_form.hpp"
+#include "http/field_policy.hpp"
 #include "http/message.hpp"
 
 namespace tollgate::gateway {
@@ -27,9 +28,6 @@ bool is_alpha(char c) {
 }
 bool is_upper_hex(char c) {
   return is_digit(c) || (c >= 'A' && c <= 'F');
-}
-bool is_token_char(char c) {
-  return is_digit(c) || is_alpha(c) || std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
 }
 bool is_unreserved(char c) {
   return is_digit(c) || is_alpha(c) || std::string_view("-._~").find(c) != std::string_view::npos;
@@ -234,22 +232,13 @@ bool is_method(std::string_view text) {
 }
 
 std::optional<std::string_view> why_not_a_response_field(std::string_view name, std::string_view value) {
-  static constexpr std::string_view own[] = {
-      "connection", "content-length",    "date",    "keep-alive",   "proxy-connection", "te",
-      "trailer",    "transfer-encoding", "upgrade", "x-request-id", "x-tollgate-error"};
-  if (name.empty() || !std::all_of(name.begin(), name.end(), is_token_char))
-    return "a field name of letters, digits and !#$%&'*+-.^_`|~";
-  for (const std::string_view reserved : own) {
-    if (http::equal_ignoring_case(name, reserved))
-      return "another field name: the gateway sets this one itself";
-  }
-  for (const char c : value) {
-    if ((static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f)
-      return "a field value without line breaks and control characters";
-  }
-  const auto is_blank = [](char c) { return c == ' ' || c == '\t'; };
-  if (!value.empty() && (is_blank(value.front()) || is_blank(value.back())))
-    return "a field value without blanks at its ends";
+  static constexpr std::string_view own[] = {"date", "x-request-id", "x-tollgate-error"};
+  if (!http::is_token(name)) return "a field name of letters, digits and !#$%&'*+-.^_`|~";
+  bool is_own = http::is_framing_or_hop_by_hop(name);
+  for (const std::string_view one : own) is_own = is_own || http::equal_ignoring_case(name, one);
+  if (is_own) return "another field name: the gateway sets this one itself";
+  if (!http::is_field_value(value)) return "a field value without line breaks and control characters";
+  if (http::trimmed(value).size() != value.size()) return "a field value without blanks at its ends";
   return std::nullopt;
 }
 

@@ -6,6 +6,7 @@
 
 #include "gateway/backends/native/content_type.hpp"
 #include "gateway/reasons.hpp"
+#include "sandbox/sha256.hpp"
 
 namespace tollgate::gateway {
 namespace {
@@ -44,17 +45,6 @@ void run_rounds(Digest& digest, std::uint64_t begin, std::uint64_t end) {
   }
 }
 
-std::string to_hex(const Digest& digest) {
-  constexpr char digits[] = "0123456789abcdef";
-  std::string text;
-  text.reserve(2 * digest.size());
-  for (const std::uint8_t byte : digest) {
-    text.push_back(digits[byte >> 4]);
-    text.push_back(digits[byte & 15]);
-  }
-  return text;
-}
-
 ComputeBackend::ComputeBackend(const Route& route, Executor executor)
     : fields_(content_type(route, text_plain)), executor_(executor) {}
 
@@ -75,7 +65,7 @@ Task<> ComputeBackend::serve(RequestContext& context) {
     co_await asio::post(executor_, use_task);
     if (context.exchange.cancellation.cause() != nullptr) co_return;
   }
-  const std::string body = to_hex(digest);
+  const std::string body = sandbox::to_hex(digest);
   const http::ResponseHead head{200, fields_};
   const auto sent = co_await context.exchange.response.send(head, body);
   if (!sent) context.reason = sent.error();

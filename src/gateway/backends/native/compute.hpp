@@ -35,6 +35,4 @@ std::optional<std::uint64_t> rounds_of(std::string_view query);
 // Rounds [begin, end) of the chain.
 void run_rounds(Digest& digest, std::uint64_t begin, std::uint64_t end);
 
-std::string to_hex(const Digest& digest);
-
 }  // namespace tollgate::gateway

@@ -70,21 +70,6 @@ Class classify(std::string_view name) {
   return Class::end_to_end;
 }
 
-std::string_view trim(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
-}
-
-bool list_has(std::string_view list, std::string_view token) {
-  while (!list.empty()) {
-    const std::size_t comma = std::min(list.find(','), list.size());
-    if (equal_ignoring_case(trim(list.substr(0, comma)), token)) return true;
-    list.remove_prefix(std::min(comma + 1, list.size()));
-  }
-  return false;
-}
-
 // The Connection lines of a message. Most messages have none, or one that names no field.
 class ConnectionOptions {
  public:
@@ -128,17 +113,19 @@ void append_target(std::string& out, const http::Request& request, std::string_v
 void append_way_here(std::string& out, const http::Exchange& exchange) {
   const bool is_v6 = exchange.remote_address.find(':') != std::string_view::npos;
   append_field(out, "X-Forwarded-For", exchange.remote_address);
-  append_field(out, "X-Forwarded-Host", exchange.request.authority);
+  const std::string_view asked = exchange.request.authority;  // empty only in HTTP/1.0
+  if (!asked.empty()) append_field(out, "X-Forwarded-Host", asked);
   out.append("X-Forwarded-Proto: http\r\nForwarded: for=");
   if (is_v6) out.append("\"[");
   out.append(exchange.remote_address);
   if (is_v6) out.append("]\"");
-  out.append(";host=\"").append(exchange.request.authority).append("\";proto=http\r\n");
+  if (!asked.empty()) out.append(";host=\"").append(asked).append("\"");
+  out.append(";proto=http\r\n");
 }
 
 bool takes_trailers(const Fields& fields) {
   for (const Field& field : fields) {
-    if (equal_ignoring_case(field.name, "te") && list_has(field.value, "trailers")) return true;
+    if (equal_ignoring_case(field.name, "te") && http::list_has(field.value, "trailers")) return true;
   }
   return false;
 }

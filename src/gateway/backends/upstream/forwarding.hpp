@@ -5,14 +5,14 @@
 //   dropped   Connection and what it names, Keep-Alive, Proxy-Connection, Proxy-Authorization, TE, Upgrade,
 //             HTTP2-Settings, Transfer-Encoding, Content-Length, Expect, Host, and whatever the client said
 //             about its own way here: Forwarded, X-Forwarded-*, X-Request-Id
-//   written   Host of the upstream; X-Forwarded-For (the peer's address), -Host (what the client asked for),
-//   -Proto,
-//             Forwarded (RFC 7239, the same three); X-Request-Id of this exchange; Content-Length or
-//             Transfer-Encoding by our own framing; `TE: trailers` when the client takes trailers
+//   written   Host of the upstream; X-Forwarded-For (the peer's address), X-Forwarded-Host (what the client
+//             asked for), X-Forwarded-Proto; Forwarded (RFC 7239, the same three); X-Request-Id of this
+//             exchange; Content-Length or Transfer-Encoding by our own framing; `TE: trailers` when the
+//             client takes trailers
 // Towards the client
-//   dropped   the same hop-by-hop fields, Content-Length, Transfer-Encoding and Trailer (the connection
+//   dropped   the same hop-by-hop fields; Content-Length, Transfer-Encoding and Trailer (the connection
 //   frames
-//             anew), X-Upstream-*, x-tollgate-error
+//             anew); X-Upstream-*, x-tollgate-error
 //   written   X-Upstream-Url, X-Upstream-Status
 #pragma once
 

@@ -107,6 +107,13 @@ TEST_F(RequestHead, replaces_what_the_client_claims_about_its_way) {
   EXPECT_THAT(head, HasSubstr("Forwarded: for=\"[2001:db8::1]\";host="));
 }
 
+TEST_F(RequestHead, claims_no_host_when_the_client_named_none) {
+  request.authority = {};
+  const std::string head = write();
+  EXPECT_THAT(head, Not(HasSubstr("X-Forwarded-Host")));
+  EXPECT_THAT(head, HasSubstr("Forwarded: for=192.0.2.7;proto=http\r\n"));
+}
+
 TEST_F(RequestHead, frames_the_body_itself) {
   EXPECT_THAT(write(), Not(HasSubstr("Content-Length")));
   request.fields.add("content-length", "0");
