@@ -18,7 +18,6 @@ inline constexpr Reason bad_document{"document", 400, "The request body is not i
 inline constexpr Reason deadline{"deadline", 504, "The request took longer than this route allows."};
 inline constexpr Reason capacity{"capacity", 503, "The gateway is at its limit; try again later."};
 inline constexpr Reason quarantine{"quarantine", 503, "This route is switched off after repeated crashes."};
-inline constexpr Reason shutting_down{"shutdown", 503, "The gateway is stopping."};
 
 // Sandboxes
 inline constexpr Reason trap{"trap", 500, "The handler failed."};
@@ -31,13 +30,16 @@ inline constexpr Reason output{"output", 502, "The handler's answer is larger th
 // Spawned programs; what they do wrong themselves is named as for sandboxes.
 inline constexpr Reason spawn{"spawn", 502, "The handler's program could not be started."};
 
-// Upstreams (backends/upstream_backend.hpp says when each is used).
+// Upstreams (backends/upstream/upstream_backend.hpp says when each is used).
 inline constexpr Reason upstream_address{"upstream_address", 502, "The upstream's name has no address."};
 inline constexpr Reason upstream_connect{"upstream_connect", 502, "The upstream could not be reached."};
 inline constexpr Reason upstream_timeout{"upstream_timeout", 504, "The upstream did not answer in time."};
-inline constexpr Reason upstream_closed{"upstream_closed", 502, "The upstream closed the connection unanswered."};
-inline constexpr Reason upstream_response{"upstream_response", 502, "The upstream's response is not valid HTTP."};
-inline constexpr Reason upstream_too_large{"upstream_too_large", 502, "The upstream's response is too large."};
+inline constexpr Reason upstream_closed{"upstream_closed", 502,
+                                        "The upstream closed the connection unanswered."};
+inline constexpr Reason upstream_response{"upstream_response", 502,
+                                          "The upstream's response is not valid HTTP."};
+inline constexpr Reason upstream_too_large{"upstream_too_large", 502,
+                                           "The upstream's response is too large."};
 // No answer reaches this one: the head had gone, so the client's connection was cut.
 inline constexpr Reason upstream_cut{"upstream_cut", 502, "The upstream's response ended within its body."};
 

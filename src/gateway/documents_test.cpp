@@ -1,4 +1,5 @@
-// docs/configuration.md is kept true: every reason and every key of the sources is in it.
+// The documents are kept true: every reason and key is in docs/configuration.md, every metric and field of the
+// access log in docs/operations.md.
 #include <gtest/gtest.h>
 
 #include <fstream>
@@ -57,6 +58,25 @@ TEST(ConfigurationDocument, tells_how_many_routes_and_addresses_there_may_be) {
   EXPECT_NE(document.find("at least one, at most " + std::to_string(routes_max) + " "), std::string::npos);
   EXPECT_NE(document.find("an array of up to " + std::to_string(listen_addresses_max) + " "),
             std::string::npos);
+}
+
+TEST(OperationsDocument, names_every_metric) {
+  const std::string document = content("docs/operations.md");
+  const auto families = matches(content("src/gateway/observe/metrics.cpp"), R"re("(tollgate_\w+)")re");
+  EXPECT_GT(families.size(), 25u);
+  for (const std::string& family : families) {
+    EXPECT_NE(document.find('`' + family), std::string::npos) << family;
+  }
+}
+
+TEST(OperationsDocument, names_every_field_of_the_access_log) {
+  const std::string document = content("docs/operations.md");
+  const auto fields = matches(content("src/gateway/observe/access_log.cpp"),
+                              R"re(line\.(?:text|plain_text|number|milliseconds)\("(\w+)")re");
+  EXPECT_GT(fields.size(), 15u);
+  for (const std::string& field : fields) {
+    EXPECT_NE(document.find('`' + field + '`'), std::string::npos) << field;
+  }
 }
 
 }  // namespace
