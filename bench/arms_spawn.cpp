@@ -195,16 +195,16 @@ class WasmtimeRunArm final : public Arm {
   // Where tools/install-wasmtime put it, or on PATH.
   static std::string wasmtime() {
     const char* const home = std::getenv("HOME");
-    std::string newest;
+    std::string installed;
     for (const std::string& folder : {std::string("/var/cache/tollgate"),
                                       std::string(home == nullptr ? "" : home) + "/.cache/tollgate"}) {
       std::error_code none;
       for (const auto& entry : std::filesystem::directory_iterator(folder, none)) {
         const std::string program = entry.path() / "bin/wasmtime";
-        if (newest.empty() && std::filesystem::exists(program, none)) newest = program;
+        if (installed.empty() && std::filesystem::exists(program, none)) installed = program;
       }
     }
-    return newest.empty() ? find_program("wasmtime") : newest;
+    return installed.empty() ? find_program("wasmtime") : installed;
   }
 };
 

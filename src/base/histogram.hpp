@@ -4,8 +4,8 @@
 //
 // Buckets are (lower, upper]: an upper bound is the `le` of a Prometheus bucket as it is.
 //
-// Histogram      recorded into by one thread, read at any time by others (base/counter.hpp); may lie in
-// shared memory HistogramTotals a plain copy: to merge, to ask for quantiles
+// Histogram: recorded into by one thread, read at any time by others (base/counter.hpp), also in shared
+// memory. HistogramTotals: a plain copy, to merge and to ask for quantiles.
 #pragma once
 
 #include <array>

@@ -34,7 +34,6 @@ struct RequestContext {
   const http::Reason* reason = nullptr;  // why it failed, if it did
   std::string detail;                    // one sentence for the log
   std::chrono::nanoseconds queued{};     // waited for admission
-  std::chrono::nanoseconds handled{};    // worked on by the backend
 
   // Set by the backends that have them.
   std::optional<sandbox::Costs> guest;  // of the guest that ran, also one of `transform`

@@ -1,15 +1,17 @@
 // Memory that outlives a worker and that several processes see.
 //
-//   SharedCounts   one for the whole gateway, writable by every worker: the /state counter and, per route, what is
+//   SharedCounts   one for the whole gateway, writable by every worker: the /state counter and, per route,
+//   what is
 //                  counted over all workers (running, queued) and whether the route is quarantined.
-//   WorkerSegment  one per living worker, writable by that worker alone: what it holds of the shared counts, which
+//   WorkerSegment  one per living worker, writable by that worker alone: what it holds of the shared counts,
+//   which
 //                  route's guest it is in, and its statistics rows (stats_row.hpp). The supervisor adds
 //                  it to its totals when the worker ends, so that counters never go back.
 //
-// A route is found by its *slot*, a number the supervisor gives to a route's name for as long as it is configured;
-// the table a worker receives names the slot of each route. Pages nobody touched cost nothing: read only slots in
-// use. The supervisor maps segments read-only and believes none of their numbers.
-// Threads: everything is a lock-free atomic.
+// A route is found by its *slot*, a number the supervisor gives to a route's name for as long as it is
+// configured; the table a worker receives names the slot of each route. Pages nobody touched cost nothing:
+// read only slots in use. The supervisor maps segments read-only and believes none of their numbers. Threads:
+// everything is a lock-free atomic.
 #pragma once
 
 #include <atomic>
@@ -80,12 +82,14 @@ struct SharedCounts {
 // What a worker tells about itself; its statistics rows follow in the same segment.
 struct WorkerMark {
   static constexpr std::uint32_t no_route = 0;
-  // slot + 1 of the route whose guest is being run at this moment. If the worker crashes, this is the suspect.
+  // slot + 1 of the route whose guest is being run at this moment. If the worker crashes, this is the
+  // suspect.
   alignas(64) std::atomic<std::uint32_t> entered_route{no_route};
   alignas(64) RouteCount shares[route_slots_max];  // how much of SharedCounts is this worker's
 };
 
-static_assert(std::atomic<std::uint64_t>::is_always_lock_free && std::atomic<std::int32_t>::is_always_lock_free);
+static_assert(std::atomic<std::uint64_t>::is_always_lock_free &&
+              std::atomic<std::int32_t>::is_always_lock_free);
 
 // Marks a route as the one whose guest runs, for the guard's life.
 class EnteredRoute {
@@ -101,8 +105,8 @@ class EnteredRoute {
   WorkerMark& mark_;
 };
 
-// One limit of one route, counted over all workers: `concurrent` over RouteCount::running or `queue` over queued.
-// What is taken must be given back; if the worker dies first, the supervisor does it from the share.
+// One limit of one route, counted over all workers: `concurrent` over RouteCount::running or `queue` over
+// queued. What is taken must be given back; if the worker dies first, the supervisor does it from the share.
 class CountedLimit {
  public:
   CountedLimit(std::atomic<std::int32_t>& all_workers, std::atomic<std::int32_t>& share)
@@ -132,9 +136,9 @@ class CountedLimit {
   std::atomic<std::int32_t>& share_;
 };
 
-// After a worker's death: gives back what it held of the shared counts and tells the slot of the route whose guest
-// it was in, if any. Believes no number that is out of range. The caller then clears the mark (SharedFile::clear),
-// so that the segment can serve the next worker.
+// After a worker's death: gives back what it held of the shared counts and tells the slot of the route whose
+// guest it was in, if any. Believes no number that is out of range. The segment serves no other worker: it
+// goes away.
 std::optional<std::uint32_t> settle_after_death(SharedCounts& counts, const WorkerMark& mark);
 
 }  // namespace tollgate::gateway

@@ -1,5 +1,5 @@
-// One request and its response: the seam between a connection (HTTP/1.1 now, HTTP/2 later) and whoever
-// answers.
+// One request and its response: what a connection hands to whoever answers, and gets its answer
+// through.
 //
 // A connection reads a request head, makes an Exchange, and awaits Handler::handle. The handler may read the
 // body, sends exactly one response through `response`, and returns; the connection then reads on or closes.

@@ -1,5 +1,5 @@
-// The bytes of a connection that have arrived and are not used up. Grows up to a bound; what a head's views
-// point to does not move while it is pinned.
+// The bytes of a connection that have arrived and are not used up. It has no bound of its own: who fills it
+// keeps one. make_space() and assign() move the bytes, so views into them (a head's) end there.
 #pragma once
 
 #include <algorithm>
@@ -18,8 +18,8 @@ class InputBuffer {
   char* unread_data() { return data_.get() + begin_; }
   void consume(std::size_t bytes) { begin_ += bytes; }
 
-  // Free space after the unread bytes. When not pinned, makes some: by moving them to the front, then by
-  // growing.
+  // Free space after the unread bytes. make_space() makes some where there is none: by moving them to the
+  // front, else by growing.
   std::span<char> space() const { return {data_.get() + end_, capacity_ - end_}; }
   void make_space() {
     if (begin_ == end_) begin_ = end_ = 0;

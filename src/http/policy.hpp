@@ -1,8 +1,8 @@
 // What this edge refuses although a parser somewhere would accept it, in one table.
 //
 // The rule behind the rules: an edge may only pass what every hop behind it reads the same way. llhttp
-// refuses what the grammar of RFC 9112 forbids (rows `grammar_*`); the other rows are ours and are checked in
-// request_parser.cpp and target.cpp at the byte that decides, however the bytes were cut.
+// refuses what the grammar of RFC 9112 forbids (rows `grammar`, `chunk_grammar`); the other rows are ours,
+// checked in request_parser.cpp and target.cpp at the byte that decides, however the bytes were cut.
 #pragma once
 
 #include <cstdint>

@@ -86,7 +86,6 @@ class ResponseParser {
   // As the field says, also where there is no body (HEAD, 304); nullopt without that field.
   std::optional<std::uint64_t> content_length() const { return framing_.content_length; }
   bool has_body() const { return has_body_; }
-  bool ends_with_connection() const { return ends_with_connection_; }
   // The framing lets another response follow, and the upstream did not say `Connection: close`.
   bool keeps_connection() const { return keeps_connection_; }
   // Valid once the message is complete.

@@ -19,7 +19,8 @@ namespace tollgate::sandbox {
 
 using SteadyTime = std::chrono::steady_clock::time_point;
 
-// Bounds of one run. Units are in the names; each has a default in gateway/limits.hpp and a named outcome.
+// Bounds of one run. Units are in the names; each has a default in gateway/config/config.hpp and a named
+// outcome.
 struct Limits {
   std::uint64_t memory_bytes_max = 128u << 20;
   std::uint64_t output_bytes_max = 8u << 20;
@@ -110,7 +111,7 @@ class Run {
   enum class State : std::uint8_t {
     runnable,  // used its slice up; resume when its turn comes
     waiting,   // resume at wake_at(), or when the Source or Sink that said "later" has more
-    ended,     // outcome() is set
+    ended,     // take_outcome() gives why
   };
 
   virtual ~Run() = default;  // frees the sandbox; allowed in any state

@@ -1,6 +1,5 @@
 // From paths of modules to bundles that workers can load: out of the cache, or compiled in children, one per
-// core at a time, and then kept in the cache. For start-up and the command line it blocks; for a reload the
-// supervisor's loop waits on one descriptor.
+// core at a time, and then kept in the cache. It blocks: for a reload the supervisor gives it a thread.
 //
 // Only the supervisor and the command line do this; workers open nothing by path.
 // Threads: one. Errors are sentences to follow the module's path and a colon.

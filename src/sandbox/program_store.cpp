@@ -142,14 +142,15 @@ void ProgramStore::make_room(const std::string& just_written) {
   const int again = ::openat(folder_.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   const std::unique_ptr<DIR, CloseDir> listing(again >= 0 ? ::fdopendir(again) : nullptr);
   if (listing == nullptr) return;
-  const auto now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now() - temporary_age_max);
+  const auto abandoned_before =
+      std::chrono::system_clock::to_time_t(std::chrono::system_clock::now() - temporary_age_max);
   std::vector<Entry> entries;
   std::uint64_t total = 0;
   while (const dirent* item = ::readdir(listing.get())) {
     const std::string name = item->d_name;
     struct stat status{};
     if (::fstatat(folder_.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) continue;
-    if (name.starts_with(temporary_prefix) && status.st_mtim.tv_sec < now) {
+    if (name.starts_with(temporary_prefix) && status.st_mtim.tv_sec < abandoned_before) {
       ::unlinkat(folder_.get(), name.c_str(), 0);
     }
     if (!name.ends_with(entry_suffix)) continue;

@@ -1,4 +1,4 @@
-// A Config as JSON and back: how the supervisor hands it to a worker, and what /routes shows.
+// A Config as JSON and back: how the supervisor hands it to a worker.
 #pragma once
 
 #include <string>

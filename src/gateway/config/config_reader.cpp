@@ -62,8 +62,8 @@ std::optional<AccessLog> parse_access_log(std::string_view text, const std::file
   return AccessLog{AccessLog::Target::file, (folder / text).lexically_normal().string()};
 }
 
-// The line of the first route that a request could take as well as this one: same path, same host, a method
-// in common.
+// Refuses a route that requests could take as well as an earlier one: same path, same host, a method in
+// common.
 void refuse_duplicates(TomlSource& source, const std::vector<Route>& routes) {
   std::map<std::string, int> first_line;
   for (std::size_t i = 0; i < routes.size(); ++i) {

@@ -1,9 +1,7 @@
-// The notations of single configuration values: durations, sizes, addresses, URLs, route paths, hosts,
-// fields.
+// The notations of single configuration values: durations, sizes, addresses, URLs, paths, hosts, fields.
 //
-// Each function takes text after ${NAME} expansion and returns nullopt when the text is not in that notation;
-// the
-// *_notation sentence beside it says what was expected and completes "found X, expected ...".
+// Each function takes text after ${NAME} expansion and returns nullopt when the text is not in that notation.
+// The *_notation sentence beside it says what was expected and completes "found X, expected ...".
 #pragma once
 
 #include <cstdint>

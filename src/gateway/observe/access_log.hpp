@@ -40,7 +40,7 @@ struct AccessRecord {
   std::optional<std::chrono::nanoseconds> guest_cpu;
   std::optional<std::chrono::nanoseconds> program_cpu;
   std::uint64_t program_memory_bytes_peak = 0;  // with program_cpu
-  int upstream_status = 0;  // 0: no upstream answered
+  int upstream_status = 0;                      // 0: no upstream answered
 };
 
 class AccessLogWriter {
@@ -53,7 +53,7 @@ class AccessLogWriter {
   static constexpr std::chrono::milliseconds write_after{20};
   static constexpr std::chrono::milliseconds retry_after{50};
 
-  // `counts` gets the lines written and dropped.
+  // `counts` gets the number of lines dropped.
   AccessLogWriter(EventLoop& loop, UniqueFd sink, Requests requests, WorkerRow& counts);
 
   bool logs_requests() const { return requests_ == Requests::on; }

@@ -30,7 +30,6 @@ struct RequestRecord {
   std::string_view request_id;
   std::string_view method;
   std::string_view target;
-  std::string_view host;
   std::string_view remote_address;
 
   SteadyTime received;                 // head complete

@@ -10,8 +10,8 @@
 
 #include "gateway/config/config_json.hpp"
 #include "gateway/observe/log_sink.hpp"
-#include "gateway/process/lockdown.hpp"
 #include "gateway/process/execution_rights.hpp"
+#include "gateway/process/lockdown.hpp"
 #include "gateway/process/memory_file.hpp"
 
 namespace tollgate::gateway {
@@ -41,12 +41,6 @@ expected<std::vector<TableDirectory>, std::string> open_directories(const Config
 
 }  // namespace
 
-std::vector<std::string> modules_of(const Config& config) {
-  std::set<std::string> modules;
-  for_each_guest(config, [&modules](const WasmBackend& wasm) { modules.insert(wasm.module); });
-  return {modules.begin(), modules.end()};
-}
-
 std::vector<std::string> directories_of(const Config& config) {
   std::set<std::string> hosts;
   for_each_guest(config, [&hosts](const WasmBackend& wasm) {
@@ -59,14 +53,17 @@ bool spawns_programs(const Config& config) {
   bool spawns = false;
   struct Look {
     bool& spawns;
-    void operator()(const WasmBackend& wasm, const Route&) const { spawns |= wasm.runtime != Runtime::wasmtime_embedded; }
+    void operator()(const WasmBackend& wasm, const Route&) const {
+      spawns |= wasm.runtime != Runtime::wasmtime_embedded;
+    }
     void operator()(const SpawnBackend&, const Route&) const { spawns = true; }
   };
   for_each_handler(config.routes, Look{spawns});
   return spawns;
 }
 
-expected<std::shared_ptr<const PreparedTable>, std::string> prepare_table(std::uint64_t generation, Config config,
+expected<std::shared_ptr<const PreparedTable>, std::string> prepare_table(std::uint64_t generation,
+                                                                          Config config,
                                                                           TableHandlers handlers) {
   auto table = std::make_shared<PreparedTable>();
   table->generation = generation;

@@ -1,5 +1,5 @@
-// The supervisor's side of the conversation about tables (messages.hpp). Each call is bounded: a worker that does not
-// answer in time is killed, and the call fails.
+// The supervisor's side of the conversation about tables (messages.hpp). A worker that does not answer an
+// offer or a switch in time is killed, and the call fails.
 #pragma once
 
 #include <memory>
@@ -26,7 +26,8 @@ Task<expected<void, std::string>> offer_table(std::shared_ptr<WorkerProcess> wor
                                               OfferedListeners listeners);
 
 // Completes when the worker serves with the table it has loaded.
-Task<expected<void, std::string>> switch_table(std::shared_ptr<WorkerProcess> worker, std::uint64_t generation);
+Task<expected<void, std::string>> switch_table(std::shared_ptr<WorkerProcess> worker,
+                                               std::uint64_t generation);
 
 Task<> discard_table(std::shared_ptr<WorkerProcess> worker, std::uint64_t generation);
 

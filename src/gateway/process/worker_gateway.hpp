@@ -1,5 +1,5 @@
-// What a worker serves with: server, dispatcher, recorder and log, made once; and the tables, of which one serves and
-// one may be loaded beside it.
+// What a worker serves with: server, dispatcher, recorder and log, made once; and the tables, of which one
+// serves and one may be loaded beside it.
 //
 // Threads: the worker's one.
 #pragma once
@@ -10,16 +10,16 @@
 #include "base/async.hpp"
 #include "base/expected.hpp"
 #include "base/timer_wheel.hpp"
-#include "gateway/observe/access_log.hpp"
-#include "gateway/routing/dispatcher.hpp"
 #include "gateway/guests/guest_services.hpp"
-#include "gateway/routing/loaded_table.hpp"
+#include "gateway/observe/access_log.hpp"
+#include "gateway/observe/stats_recorder.hpp"
 #include "gateway/process/connection_stats.hpp"
 #include "gateway/process/program_shelf.hpp"
 #include "gateway/process/table_receiver.hpp"
+#include "gateway/routing/dispatcher.hpp"
+#include "gateway/routing/loaded_table.hpp"
 #include "gateway/shared_memory.hpp"
 #include "gateway/spawn/spawn_client.hpp"
-#include "gateway/observe/stats_recorder.hpp"
 #include "gateway/worker_services.hpp"
 #include "http/server.hpp"
 
@@ -48,7 +48,7 @@ class WorkerGateway {
  public:
   using Result = expected<void, std::string>;
 
-  // Serves nobody before the first switch_to(). `connections_max` is for the worker's life.
+  // Serves nobody before the first switch_to(). The first table's `connections` is for the worker's life.
   WorkerGateway(EventLoop& loop, WorkerMemory memory);
 
   // Loads a table beside the one that serves. The error is a sentence that names what could not be loaded.
@@ -73,7 +73,8 @@ class WorkerGateway {
  private:
   // Exists from the first switch on.
   struct Serving {
-    Serving(EventLoop& loop, TimerWheel& wheel, WorkerServices& services, OfferedTable& table, WorkerRow& row);
+    Serving(EventLoop& loop, TimerWheel& wheel, WorkerServices& services, OfferedTable& table,
+            WorkerRow& row);
     Dispatcher dispatcher;
     http::Server server;
     ConnectionStats connection_stats;

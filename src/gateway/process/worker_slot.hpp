@@ -1,6 +1,6 @@
-// Keeps one worker alive: starts its process, gives it the table that serves, starts another when it ends; and the
-// same for its spawner, if the table starts programs. A slot owns
-// nothing a client waits in: listeners belong to the supervisor and outlive every process of the slot.
+// Keeps one worker alive: starts its process, gives it the table that serves, starts another when it ends;
+// and the same for its spawner, if the table starts programs. A slot owns nothing a client waits in:
+// listeners belong to the supervisor and outlive every process of the slot.
 //
 // Threads: the supervisor's event loop.
 #pragma once
@@ -29,7 +29,7 @@ class WorkerObserver {
   virtual ~WorkerObserver() = default;
   virtual void worker_started(const WorkerSegments& segments) = 0;
   virtual void worker_ended(const WorkerSegments& segments) = 0;  // its segments go away after this call
-  virtual void worker_restarted() = 0;                            // it ended unasked and another one serves
+  virtual void worker_restarted() = 0;  // it ended unasked and another one is started
 };
 
 // What the slots of a gateway have in common; owned by the supervisor, outlives them.
@@ -53,9 +53,11 @@ class WorkerSlot : public std::enable_shared_from_this<WorkerSlot> {
   // The first process, with `table` loaded but not serving yet. Then switch_to_current() and keep().
   Task<Result> start(std::shared_ptr<const PreparedTable> table);
 
-  // Two-phase reload. A slot whose process is being restarted takes no part: it loads the current table anyway.
+  // Two-phase reload. A slot whose process is being restarted takes no part: it loads the current table
+  // anyway.
   Task<Result> offer(std::shared_ptr<const PreparedTable> table);
-  // To the table that SlotContext::current names now. A process that cannot is killed, and the next one loads it.
+  // To the table that SlotContext::current names now. A process that cannot is killed, and the next one loads
+  // it.
   Task<> switch_to_current();
   Task<> discard(std::uint64_t generation);
   // Tells a process that serves; one that starts learns it anyway.

@@ -1,4 +1,4 @@
-// Makes the backend that a route asks for. Each kind of backend is one case here and one folder of backends/.
+// Makes the backend that a route asks for. Each kind of backend is one case here.
 #pragma once
 
 #include <memory>

@@ -198,7 +198,6 @@ void Dispatcher::record(const http::Exchange& exchange, const Ended& ended) {
   record.request_id = exchange.request_id;
   record.method = exchange.request.method_name;
   record.target = exchange.request.target;
-  record.host = exchange.request.host;
   record.remote_address = exchange.remote_address;
   record.received = exchange.received;
   record.total = std::chrono::steady_clock::now() - exchange.received;
@@ -208,7 +207,7 @@ void Dispatcher::record(const http::Exchange& exchange, const Ended& ended) {
   if (const RequestContext* context = ended.context) {
     record.detail = context->detail;
     record.queued = context->queued;
-    record.handled = context->handled.count() != 0 ? context->handled : record.total - context->queued;
+    record.handled = record.total - context->queued;
     record.guest = context->guest ? &*context->guest : nullptr;
     record.program = context->program ? &*context->program : nullptr;
     record.upstream = context->upstream;
