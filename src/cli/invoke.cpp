@@ -18,9 +18,9 @@
 #include "cli/read_file.hpp"
 #include "gateway/abi/cgi_request.hpp"
 #include "gateway/abi/cgi_response.hpp"
-#include "gateway/abi/text.hpp"
 #include "gateway/config/config.hpp"
 #include "gateway/reasons.hpp"
+#include "http/field_policy.hpp"
 #include "sandbox/collected_output.hpp"
 #include "sandbox/engine_fingerprint.hpp"
 #include "sandbox/program_preparation.hpp"
@@ -66,19 +66,15 @@ expected<std::string, std::string> read_body(const std::string& given) {
   return content;
 }
 
-bool is_token(std::string_view text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), gateway::abi::is_token_character);
-}
-
 // What no server would have taken either; nullopt when all is well.
 std::optional<std::string> fault_in(const Options& options) {
-  if (!is_token(options.method)) return fmt::format("--method: \"{}\" is no method", options.method);
+  if (!http::is_token(options.method)) return fmt::format("--method: \"{}\" is no method", options.method);
   if (!options.target.starts_with('/')) {
     return fmt::format("--path: needs a path that begins with /, not \"{}\"", options.target);
   }
   for (const std::string_view header : options.headers) {
     const std::size_t colon = header.find(':');
-    if (colon == std::string_view::npos || !is_token(header.substr(0, colon))) {
+    if (colon == std::string_view::npos || !http::is_token(header.substr(0, colon))) {
       return fmt::format("--header: needs \"Name: value\", not \"{}\"", header);
     }
   }
