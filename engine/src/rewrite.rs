@@ -1,9 +1,10 @@
-//! What happens to a module before it is compiled. Two things make instantiation cheap and harmless:
+//! What happens to a module before it is compiled. Three things make instantiation cheap and harmless:
 //!
 //! - active data segments move into an *image*, the memory's initial content, which the host maps into a slot once
 //!   instead of copying it for each request;
 //! - the entry point becomes the start function (after the module's own, if it has one), so that making the instance
-//!   *is* running the guest: one activation on one fiber, and no look-up of an export per request.
+//!   *is* running the guest: one activation on one fiber, and no look-up of an export per request;
+//! - tables that nothing uses are left out: wasm-ld emits one always, and each instance would make it anew.
 //!
 //! The module behaves as before: a segment moves only when it would certainly have been applied at that place and in
 //! that order. Input and result are both validated; what tollgate cannot run is refused with a sentence.
@@ -36,6 +37,7 @@ pub const TABLES_MAX: usize = 64;
 const TABLE_ELEMENTS_MAX: u64 = 1_000_000;
 
 const SECTION_FUNCTION: u8 = 3;
+const SECTION_TABLE: u8 = 4;
 const SECTION_EXPORT: u8 = 7;
 const SECTION_START: u8 = 8;
 const SECTION_CODE: u8 = 10;
@@ -107,9 +109,10 @@ pub fn rewrite(wasm: &[u8], host: &HostFunctions, memory_bytes_max: u64) -> Resu
     let (entry, entry_function) = check_exports(&survey)?;
 
     let memory = survey.memories[0];
-    let (plan, image) = segments::plan(&survey, memory.initial * WASM_PAGE_BYTES)
-        .map_err(|error| Refusal(format!("is not valid WebAssembly: {error}")))?;
-    let result = encode(wasm, &survey, &plan, entry_function);
+    let invalid = |error| Refusal(format!("is not valid WebAssembly: {error}"));
+    let (plan, image) = segments::plan(&survey, memory.initial * WASM_PAGE_BYTES).map_err(invalid)?;
+    let tables = if survey.uses_tables().map_err(invalid)? { Tables::Kept } else { Tables::LeftOut };
+    let result = encode(wasm, &survey, &plan, tables, entry_function);
     Validator::new_with_features(FEATURES)
         .validate_all(&result)
         .map_err(|error| Refusal(format!("could not be rewritten (a defect of tollgate): {error}")))?;
@@ -248,9 +251,15 @@ fn check_exports(survey: &Survey) -> Result<(Entry, u32), Refusal> {
     Ok((entry, export.index))
 }
 
-/// Copies the module, changing only start and data. Custom sections (names, debug information, producers) are left
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Tables {
+    Kept,
+    LeftOut,
+}
+
+/// Copies the module, changing only start, data and unused tables. Custom sections (names, debug information, producers) are left
 /// out: nothing reads them at run time.
-fn encode(wasm: &[u8], survey: &Survey, plan: &Plan, entry: u32) -> Vec<u8> {
+fn encode(wasm: &[u8], survey: &Survey, plan: &Plan, tables: Tables, entry: u32) -> Vec<u8> {
     // A module with a start function gets one more function, which calls both.
     let both = survey.start.map(|start| (start, survey.functions()));
     let mut module = Module::new();
@@ -258,12 +267,15 @@ fn encode(wasm: &[u8], survey: &Survey, plan: &Plan, entry: u32) -> Vec<u8> {
         let copied = RawSection { id: *id, data: &wasm[range.clone()] };
         match (*id, both) {
             (SECTION_FUNCTION, Some(_)) => module.section(&functions_with_one_like(survey, entry)),
-            (SECTION_CODE, Some((start, _))) => module.section(&code_with_calls(wasm, survey, [start, entry])),
+            (SECTION_CODE, Some((start, _))) => {
+                module.section(&code_with_calls(wasm, survey, [start, entry]))
+            }
             (SECTION_EXPORT, _) => {
                 module.section(&copied);
                 module.section(&StartSection { function_index: both.map_or(entry, |(_, added)| added) })
             }
             (SECTION_START, _) => &mut module,
+            (SECTION_TABLE, _) if tables == Tables::LeftOut => &mut module,
             (SECTION_DATA_COUNT | SECTION_DATA, _) if plan.is_empty() => &mut module,
             (SECTION_DATA_COUNT, _) => module.section(&DataCountSection { count: plan.len() }),
             (SECTION_DATA, _) => module.section(&plan.encode(wasm, survey)),

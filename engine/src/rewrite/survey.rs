@@ -3,7 +3,8 @@
 use std::ops::Range;
 
 use wasmparser::{
-    Data, Export, FuncType, FunctionBody, Import, MemoryType, Parser, Payload, Result, TypeRef, ValType,
+    Data, Export, ExternalKind, FuncType, FunctionBody, Import, MemoryType, Operator, Parser, Payload,
+    Result, TypeRef, ValType,
 };
 
 pub struct Section {
@@ -22,6 +23,7 @@ pub struct Survey<'a> {
     pub globals: u64,
     pub tables: usize,
     pub table_elements: u64,
+    has_element_segments: bool,
     pub exports: Vec<Export<'a>>,
     pub start: Option<u32>,
     pub data: Vec<Data<'a>>,
@@ -81,6 +83,7 @@ impl<'a> Survey<'a> {
                     self.memories.push(memory?);
                 }
             }
+            Payload::ElementSection(reader) => self.has_element_segments = reader.count() > 0,
             Payload::GlobalSection(reader) => self.globals = u64::from(reader.count()),
             Payload::ExportSection(reader) => {
                 for export in reader {
@@ -98,6 +101,24 @@ impl<'a> Survey<'a> {
             _ => {}
         }
         Ok(())
+    }
+
+    /// Whether anything could tell that the module's tables are there.
+    pub fn uses_tables(&self) -> Result<bool> {
+        if self.tables == 0 || self.has_element_segments {
+            return Ok(self.tables > 0);
+        }
+        if self.exports.iter().any(|export| export.kind == ExternalKind::Table) {
+            return Ok(true);
+        }
+        for body in &self.bodies {
+            for operator in body.get_operators_reader()? {
+                if names_a_table(&operator?) {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
     }
 
     pub fn all_memories(&self) -> impl Iterator<Item = MemoryType> + '_ {
@@ -147,4 +168,19 @@ impl<'a> Survey<'a> {
             None => "?".to_owned(),
         }
     }
+}
+
+fn names_a_table(operator: &Operator) -> bool {
+    matches!(
+        operator,
+        Operator::CallIndirect { .. }
+            | Operator::ReturnCallIndirect { .. }
+            | Operator::TableGet { .. }
+            | Operator::TableSet { .. }
+            | Operator::TableGrow { .. }
+            | Operator::TableSize { .. }
+            | Operator::TableFill { .. }
+            | Operator::TableCopy { .. }
+            | Operator::TableInit { .. }
+    )
 }

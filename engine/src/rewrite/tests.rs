@@ -2,6 +2,7 @@
 mod behaviour;
 mod refusals;
 mod segments_and_start;
+mod tables;
 
 use super::*;
 
