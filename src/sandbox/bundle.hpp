@@ -13,12 +13,15 @@
 
 namespace tollgate::sandbox {
 
+// Of the manifest below and of our rewrite (engine/src/rewrite.rs); another format is another cache key.
+inline constexpr int manifest_format = 3;
+
 struct Manifest {
-  int format = 2;             // of this manifest and of our rewrite; another format is another cache key
-  std::string module_digest;  // hex SHA-256 of the .wasm
-  std::string engine;         // engine_fingerprint() of the compiler; must equal the loader's
-  std::string name;           // file name without folder and ending, for logs
-  std::string entry;          // "_start" or "_initialize": what instantiating the code calls
+  int format = manifest_format;
+  std::string module_digest;           // hex SHA-256 of the .wasm
+  std::string engine;                  // engine_fingerprint() of the compiler; must equal the loader's
+  std::string name;                    // file name without folder and ending, for logs
+  std::string entry;                   // "_start" or "_initialize": what instantiating the code calls
   std::uint64_t memory_pages_min = 0;  // of 64 KiB
   std::uint64_t memory_pages_max = 65536;
   std::uint64_t code_bytes = 0;    // from offset 0 of BundleFds::code
@@ -26,7 +29,6 @@ struct Manifest {
   std::uint64_t image_offset = 0;  // where the image begins in BundleFds::image: a multiple of 4096
 };
 
-inline constexpr int manifest_format = 2;
 inline constexpr std::uint64_t wasm_page_bytes = 64u << 10;
 
 // Position-independent pieces of a bundle as open descriptors; the code file is what the engine maps. Both
