@@ -171,10 +171,18 @@ fn validate(wasm: &[u8]) -> Result<(), Refusal> {
         .difference(FEATURES)
         .iter_names()
         .filter(|(_, feature)| valid_under(WasmFeatures::all().difference(*feature)).is_err())
-        .map(|(name, _)| name.to_lowercase().replace('_', "-"))
+        .map(|(name, _)| proposal(name))
         .collect();
     let needed = if needed.is_empty() { error.to_string() } else { needed.join(", ") };
     refuse(format!("needs WebAssembly features that tollgate does not enable: {needed}"))
+}
+
+/// What people call the feature that wasmparser names `flag`.
+fn proposal(flag: &str) -> String {
+    match flag {
+        "GC_TYPES" => "externref".to_owned(),
+        other => other.to_lowercase().replace('_', "-"),
+    }
 }
 
 fn check_imports(survey: &Survey, host: &HostFunctions) -> Result<(), Refusal> {

@@ -18,10 +18,10 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
-std::string config(const std::string& more = {}) {
+std::string config(const std::string& more = {}, int workers = 2) {
   return fmt::format(R"(
 listen = "127.0.0.1:0"
-workers = 2
+workers = {}
 {}
 [[route]]
 path = "/hello"
@@ -30,7 +30,7 @@ native = "hello"
 path = "/echo"
 native = "echo"
 )",
-                     more);
+                     workers, more);
 }
 
 // A second signal that comes sooner is the first one's echo.
@@ -76,6 +76,19 @@ TEST_P(DrainBySignal, finishes_what_runs_closes_what_is_idle_and_exits_0) {
 
 INSTANTIATE_TEST_SUITE_P(Signals, DrainBySignal, ::testing::Values(SIGTERM, SIGINT),
                          [](const auto& test) { return test.param == SIGTERM ? "SIGTERM" : "SIGINT"; });
+
+// The signal comes at each step of it: while the new workers start, load, take over, and the old ones leave.
+TEST(Drain, in_the_midst_of_a_reload_that_replaces_workers_ends_old_and_new) {
+  constexpr std::chrono::microseconds step{125};
+  for (std::chrono::microseconds after{0}; after < milliseconds(10); after += step) {
+    auto gateway = GatewayProcess::with_config(config());
+    gateway.rewrite_config(config({}, 3));
+    gateway.signal(SIGHUP);
+    std::this_thread::sleep_for(after);
+    gateway.signal(SIGTERM);
+    EXPECT_EQ(gateway.wait(std::chrono::seconds(5)).code, 0) << "SIGTERM after " << after.count() << " us";
+  }
+}
 
 TEST(Drain, an_idle_gateway_ends_at_once) {
   auto gateway = GatewayProcess::with_config(config());

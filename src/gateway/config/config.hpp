@@ -20,8 +20,9 @@ inline constexpr std::uint64_t transformed_response_bytes_default = 10u << 20;
 
 // Limits of a route. The names are those of the configuration, the errors and docs/configuration.md.
 struct Limits {
-  Milliseconds deadline{5000};  // wall time from the last bytes of the request that arrived to the response's head
-  Milliseconds cpu{1000};       // thread CPU time inside the guest
+  Milliseconds deadline{
+      5000};               // wall time from the last bytes of the request that arrived to the response's head
+  Milliseconds cpu{1000};  // thread CPU time inside the guest
   std::uint64_t memory_bytes = 128u << 20;  // `memory`: linear memory of a guest
   std::uint64_t body_bytes = 2u << 20;      // `body`: request body
   std::uint64_t output_bytes = 8u << 20;    // `output`: what a guest may answer
@@ -37,8 +38,8 @@ enum class Abi : std::uint8_t { cgi, stdio };
 
 // Who runs a module: the worker itself, or a command line as a process per request.
 enum class Runtime : std::uint8_t { wasmtime_embedded, wasmtime, wasmedge };
-// What such a command line does with it: run what was compiled when the table was loaded, compile it each time,
-// or interpret it.
+// What such a command line does with it: run what was compiled when the table was loaded, compile it each
+// time, or interpret it.
 enum class EngineMode : std::uint8_t { aot, jit, interpreter };
 
 struct DirectoryGrant {
@@ -57,11 +58,16 @@ struct WasmBackend {
   std::vector<std::string> args;
   std::vector<DirectoryGrant> dirs;
   Runtime runtime = Runtime::wasmtime_embedded;
-  EngineMode mode = EngineMode::aot;         // of the other runtimes
-  std::vector<std::string> engine = {};      // their argv up to the guest's variables: filled in by the supervisor
+  EngineMode mode = EngineMode::aot;  // of the other runtimes
+  std::vector<std::string> engine =
+      {};  // their argv up to the guest's variables: filled in by the supervisor
 };
-// What a module is called that was prepared for another runtime: each pair of runtime and mode needs a file of its own.
+// What a module is called that was prepared for another runtime: each pair of runtime and mode needs a file
+// of its own.
 std::string module_name(const WasmBackend& wasm);
+
+// The gateway's own in the environment of a process per request: the number of its run.
+inline constexpr std::string_view spawn_run_variable = "TOLLGATE_SPAWN_RUN";
 
 // A process per request, by a spawner.
 struct SpawnBackend {
@@ -97,8 +103,8 @@ struct Route {
   std::string name() const;
 };
 
-// Calls `each` with every module or command that the routes run, in their order: WasmBackend or SpawnBackend, and
-// the route.
+// Calls `each` with every module or command that the routes run, in their order: WasmBackend or SpawnBackend,
+// and the route.
 template <class Routes, class Each>
 void for_each_handler(Routes& routes, Each&& each) {
   for (auto& route : routes) {

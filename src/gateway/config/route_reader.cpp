@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "gateway/config/program_path.hpp"
-#include "gateway/spawn/spawner.hpp"
 #include "http/method.hpp"
 
 namespace tollgate::gateway {

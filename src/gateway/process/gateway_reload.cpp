@@ -124,9 +124,14 @@ Task<GatewaySupervisor::Result> GatewaySupervisor::replace_workers(Table table) 
   co_await crew->switch_to_current();
   crew->keep(keepers_);
   std::swap(crew_, crew);
-  listeners_ = std::move(*listeners);
-  // First here, so that the worker that accepts the last connection of a listener is the one that closes it.
-  listeners_->shrink(config.workers);
+  if (stop_ == Stop::no) {
+    listeners_ = std::move(*listeners);
+    // First here, so that the worker that accepts the last connection of a listener is the one that closes
+    // it.
+    listeners_->shrink(config.workers);
+  } else {  // meanwhile: drain() knew of the old workers only
+    co_await crew_->retire(config.drain);
+  }
   co_await crew->retire(config.drain);
   co_return Result{};
 }

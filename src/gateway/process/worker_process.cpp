@@ -121,6 +121,11 @@ Task<WorkerExit> WorkerProcess::exited() {
     info.si_pid = 0;
     const int result = waitid(P_PIDFD, static_cast<id_t>(pidfd_.native_handle()), &info, WEXITED | WNOHANG);
     if (result == 0 && info.si_pid == pid_) break;
+    if (result < 0 && errno == ECHILD) {  // somebody else reaped it: how it ended is lost
+      info.si_code = CLD_EXITED;
+      info.si_status = WorkerExit::code_unknown;
+      break;
+    }
     co_await pidfd_.async_wait(asio::posix::descriptor_base::wait_read, use_task_tuple);
   }
   reaped_ = true;

@@ -19,6 +19,7 @@ inline constexpr const char* worker_command = "worker";
 inline constexpr const char* spawner_command = "spawner";
 
 struct WorkerExit {
+  static constexpr int code_unknown = -1;
   int code = 0;
   int signal = 0;  // 0 when it exited by itself
   bool clean() const { return code == 0 && signal == 0; }

@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "base/object_pool.hpp"
+#include "gateway/config/config.hpp"
 #include "gateway/process/ipc.hpp"
 #include "gateway/spawn/process_tree.hpp"
 #include "gateway/spawn/program_start.hpp"

@@ -9,14 +9,9 @@
 // living run can claim is ended.
 #pragma once
 
-#include <string_view>
-
 #include "base/unique_fd.hpp"
 
 namespace tollgate::gateway {
-
-// Set in every program's environment to the number of its run.
-inline constexpr std::string_view spawn_run_variable = "TOLLGATE_SPAWN_RUN";
 
 // Serves the worker at the other end of `socket` until it closes. Returns the process's exit code.
 int run_spawner(UniqueFd socket);

@@ -103,7 +103,7 @@ fn a_module_without_an_entry_point_or_memory_is_refused() {
 #[test]
 fn features_that_are_not_enabled_are_named() {
     assert_refused(&command("(tag $e) (func (throw $e))"), "exceptions");
-    assert_refused(&command("(func (param externref))"), "gc-types");
+    assert_refused(&command("(func (param externref))"), "externref");
     assert_refused(&command("(type (struct (field i32)))"), "gc");
     assert_refused(&command("(func (drop (i32.atomic.load (i32.const 0))))"), "threads");
 }
