@@ -16,8 +16,9 @@ std::vector<pid_t> tree_of(pid_t root);
 std::int64_t cpu_nanoseconds(pid_t root);
 
 struct Memory {
-  std::uint64_t pss_bytes = 0;      // a page shared by n processes counts 1/n
-  std::uint64_t private_bytes = 0;  // written, and mapped by nobody else; clean pages of files are the kernel's to drop
+  std::uint64_t pss_bytes = 0;  // a page shared by n processes counts 1/n
+  std::uint64_t private_bytes =
+      0;  // written, and mapped by nobody else; clean pages of files are the kernel's to drop
 };
 Memory memory_of_tree(pid_t root);
 

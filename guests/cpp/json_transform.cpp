@@ -1,4 +1,5 @@
-// stdio: takes a JSON object and adds `"tollgate": true` and `"count"`, the number of members it had, at its end.
+// stdio: takes a JSON object and adds `"tollgate": true` and `"count"`, the number of members it had, at its
+// end.
 #include <unistd.h>
 
 #define JSON_HAS_FILESYSTEM 0  // wasm32's C++ library has none

@@ -13,9 +13,12 @@ namespace {
 
 std::string_view word(Log::Level level) {
   switch (level) {
-    case Log::Level::info: return "info";
-    case Log::Level::warning: return "warning";
-    case Log::Level::error: return "error";
+    case Log::Level::info:
+      return "info";
+    case Log::Level::warning:
+      return "warning";
+    case Log::Level::error:
+      return "error";
   }
   return "error";
 }
@@ -33,9 +36,10 @@ void Log::write(Level level, std::string_view message) {
   tm utc{};
   gmtime_r(&now.tv_sec, &utc);
   fmt::memory_buffer line;
-  fmt::format_to(std::back_inserter(line), "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z {} {}[{}]: ",
-                 utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec,
-                 now.tv_nsec / 1'000'000, word(level), source_, getpid());
+  fmt::format_to(std::back_inserter(line),
+                 "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z {} {}[{}]: ", utc.tm_year + 1900, utc.tm_mon + 1,
+                 utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec, now.tv_nsec / 1'000'000, word(level),
+                 source_, getpid());
   append_printable(line, message.substr(0, line_bytes_max));
   line.resize(std::min(line.size(), line_bytes_max - 1));
   line.push_back('\n');

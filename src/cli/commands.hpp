@@ -1,5 +1,5 @@
-// The subcommands: one file each, one line each in `commands`. A command adds itself to the application with its
-// options and its help, and a callback that does the work and sets `exit_code`.
+// The subcommands: one file each, one line each in `commands`. A command adds itself to the application with
+// its options and its help, and a callback that does the work and sets `exit_code`.
 //
 // Exit codes, for scripts: 0 it worked, 1 it failed (the reason is on stderr), 2 the command line is wrong.
 #pragma once
@@ -20,11 +20,7 @@ void add_invoke(CLI::App& app, int& exit_code);
 void add_doctor(CLI::App& app, int& exit_code);
 
 inline constexpr void (*const commands[])(CLI::App& app, int& exit_code) = {
-    add_serve,
-    add_check,
-    add_compile,
-    add_invoke,
-    add_doctor,
+    add_serve, add_check, add_compile, add_invoke, add_doctor,
 };
 
 }  // namespace tollgate::cli

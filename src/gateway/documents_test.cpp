@@ -1,5 +1,5 @@
-// The documents are kept true: every reason and key is in docs/configuration.md, every metric and field of the
-// access log in docs/operations.md.
+// The documents are kept true: every reason and key is in docs/configuration.md, every metric and field of
+// the access log in docs/operations.md.
 #include <gtest/gtest.h>
 
 #include <fstream>

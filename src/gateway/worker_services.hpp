@@ -3,9 +3,9 @@
 
 #include "base/async.hpp"
 #include "base/timer_wheel.hpp"
+#include "gateway/backends/upstream/upstream_addresses.hpp"
 #include "gateway/observe/request_observer.hpp"
 #include "gateway/shared_memory.hpp"
-#include "gateway/backends/upstream/upstream_addresses.hpp"
 
 namespace tollgate::gateway {
 

@@ -41,10 +41,10 @@ struct ServerLimits {
   // are 4 and 6 MiB) when its client learns of the answer, and more for what it sends until then. Closing
   // over unread bytes resets the connection, and the answer would be lost with it.
   std::size_t linger_bytes_max = 16u << 20;
-  std::uint32_t connections_max = 10'000;    // open at once; beyond it the longest idle one goes, else 503
+  std::uint32_t connections_max = 10'000;  // open at once; beyond it the longest idle one goes, else 503
 
-  // How long an idle connection stays open in a drain: a client that is about to use it gets its answer, and is told to
-  // close. At once it would lose what crosses the closing.
+  // How long an idle connection stays open in a drain: a client that is about to use it gets its answer, and
+  // is told to close. At once it would lose what crosses the closing.
   Duration drain_grace = std::chrono::milliseconds(200);
 
   // How many pipelined requests are answered before the other connections get a turn.

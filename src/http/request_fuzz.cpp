@@ -4,8 +4,9 @@
 //
 // Where Beast may differ: it refuses heads of more than its own 8 KiB default unless told, so the limit is
 // lifted; it joins obs-fold and treats unknown codings as no body, which we refuse beforehand; and it does
-// not skip the one CRLF that RFC 9112 section 2.2 allows before a request line, so that is cut off. It also checks
-// the grammar of Connection, Proxy-Connection and Upgrade, none of which leaves this hop or frames anything.
+// not skip the one CRLF that RFC 9112 section 2.2 allows before a request line, so that is cut off. It also
+// checks the grammar of Connection, Proxy-Connection and Upgrade, none of which leaves this hop or frames
+// anything.
 #include <boost/asio/buffer.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>

@@ -53,7 +53,7 @@ struct ServerShared {
   ServerCounters counters;
   DateLine date;
   RequestIds request_ids;
-  std::string head;  // where heads are written before they go out; nobody keeps it over a wait
+  std::string head;          // where heads are written before they go out; nobody keeps it over a wait
   bool draining = false;     // answers say that the connection closes
   bool closes_idle = false;  // and nobody waits for a next request any more
 

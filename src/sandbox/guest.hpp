@@ -1,4 +1,5 @@
-// What a host function sees of the guest that called it. Engine-neutral: the same functions serve every engine.
+// What a host function sees of the guest that called it. Engine-neutral: the same functions serve every
+// engine.
 #pragma once
 
 #include <cstdint>
@@ -10,8 +11,8 @@
 namespace tollgate::sandbox {
 
 // The guest's linear memory during one host call. Every guest pointer goes through `range`; nothing else here
-// checks bounds. The kernel must never be given these addresses (pages may be read-only until the first write from
-// user space): copy.
+// checks bounds. The kernel must never be given these addresses (pages may be read-only until the first write
+// from user space): copy.
 class GuestMemory {
  public:
   GuestMemory(std::uint8_t* base, std::uint64_t bytes) : base_(base), bytes_(bytes) {}
@@ -43,8 +44,8 @@ class GuestMemory {
   std::uint64_t bytes_;
 };
 
-// One argument or result of a host function, in the slot layout of the engine's unchecked calls: arguments come in
-// slots 0..n-1, the result goes into slot 0.
+// One argument or result of a host function, in the slot layout of the engine's unchecked calls: arguments
+// come in slots 0..n-1, the result goes into slot 0.
 union HostValue {
   std::int32_t i32;
   std::int64_t i64;

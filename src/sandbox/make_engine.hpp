@@ -9,7 +9,8 @@
 
 namespace tollgate::sandbox {
 
-// Costs a fraction of a millisecond and some memory: make it when the first program is needed. The error is a sentence.
+// Costs a fraction of a millisecond and some memory: make it when the first program is needed. The error is a
+// sentence.
 expected<std::unique_ptr<Engine>, std::string> make_engine();
 
 }  // namespace tollgate::sandbox

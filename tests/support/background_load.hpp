@@ -1,7 +1,7 @@
-// Keep-alive clients that ask one target over and over, each on its own thread, while a test does something to the
-// gateway. A lost connection is opened again. A request is lost when it got no whole answer, except that one on a
-// connection that was used before and closes without a byte of an answer is sent again, as RFC 9112 section 9.3.1 has
-// it: the server may have closed while it was under way.
+// Keep-alive clients that ask one target over and over, each on its own thread, while a test does something
+// to the gateway. A lost connection is opened again. A request is lost when it got no whole answer, except
+// that one on a connection that was used before and closes without a byte of an answer is sent again, as RFC
+// 9112 section 9.3.1 has it: the server may have closed while it was under way.
 #pragma once
 
 #include <atomic>
@@ -20,7 +20,7 @@ class BackgroundLoad {
     std::map<std::string, std::uint64_t> answers;  // by "STATUS body"
     std::uint64_t lost = 0;
     std::uint64_t closed_unanswered = 0;  // such connections
-    std::uint64_t refused = 0;  // connections
+    std::uint64_t refused = 0;            // connections
     std::uint64_t total() const;
   };
 

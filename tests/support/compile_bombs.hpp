@@ -19,9 +19,10 @@ inline void append_section(ModuleBytes& out, std::uint8_t id, const ModuleBytes&
   out.insert(out.end(), content.begin(), content.end());
 }
 
-// A command whose `_start` has `locals` i32 locals and `code` as its body (without the final `end`), and `copies - 1`
-// more functions like it.
-inline ModuleBytes command_with_body(std::uint32_t locals, const ModuleBytes& code, std::uint32_t copies = 1) {
+// A command whose `_start` has `locals` i32 locals and `code` as its body (without the final `end`), and
+// `copies - 1` more functions like it.
+inline ModuleBytes command_with_body(std::uint32_t locals, const ModuleBytes& code,
+                                     std::uint32_t copies = 1) {
   ModuleBytes module{0, 'a', 's', 'm', 1, 0, 0, 0};
   append_section(module, 1, {1, 0x60, 0, 0});
   ModuleBytes functions;
@@ -29,7 +30,8 @@ inline ModuleBytes command_with_body(std::uint32_t locals, const ModuleBytes& co
   functions.insert(functions.end(), copies, 0);
   append_section(module, 3, functions);
   append_section(module, 5, {1, 0, 1});
-  append_section(module, 7, {2, 6, 'm', 'e', 'm', 'o', 'r', 'y', 2, 0, 6, '_', 's', 't', 'a', 'r', 't', 0, 0});
+  append_section(module, 7,
+                 {2, 6, 'm', 'e', 'm', 'o', 'r', 'y', 2, 0, 6, '_', 's', 't', 'a', 'r', 't', 0, 0});
   ModuleBytes body;
   body.push_back(locals > 0 ? 1 : 0);
   if (locals > 0) {

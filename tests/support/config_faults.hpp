@@ -16,8 +16,9 @@ struct ConfigFault {
   std::string toml;  // the file, whole
   std::string in_message;
 };
-inline void PrintTo(const ConfigFault& fault, std::ostream* out) { *out << fault.name; }
-
+inline void PrintTo(const ConfigFault& fault, std::ostream* out) {
+  *out << fault.name;
+}
 
 inline std::string route_with(const std::string& lines) {
   return hello_route + lines + "\n";

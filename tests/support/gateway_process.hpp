@@ -30,14 +30,15 @@ class TempDir {
 };
 
 struct Exit {
-  int code = -1;     // -1 when a signal ended it
+  int code = -1;  // -1 when a signal ended it
   int signal = 0;
   std::string out;
   std::string err;
 };
 
 // Runs the program to its end (killed after `limit`; then signal is SIGKILL).
-Exit run_tollgate(const std::vector<std::string>& arguments, const std::map<std::string, std::string>& environment = {},
+Exit run_tollgate(const std::vector<std::string>& arguments,
+                  const std::map<std::string, std::string>& environment = {},
                   std::chrono::milliseconds limit = std::chrono::seconds(20));
 
 struct ServeOptions {
@@ -49,8 +50,8 @@ struct ServeOptions {
 // A running `tollgate serve`. stdout and stderr go to files in a TempDir.
 class GatewayProcess {
  public:
-  // `tollgate serve --config FILE`: the file gets `toml`; give it `listen = "127.0.0.1:0"`. Throws with stderr
-  // if no `listening on` line comes in time.
+  // `tollgate serve --config FILE`: the file gets `toml`; give it `listen = "127.0.0.1:0"`. Throws with
+  // stderr if no `listening on` line comes in time.
   static GatewayProcess with_config(const std::string& toml, ServeOptions options = {});
   // `tollgate serve` with options.arguments as they are.
   static GatewayProcess with_arguments(ServeOptions options);

@@ -12,7 +12,8 @@ std::string Route::name() const {
 std::string module_name(const WasmBackend& wasm) {
   constexpr const char* runtimes[] = {"embedded ", "wasmtime ", "wasmedge "};
   constexpr const char* modes[] = {"aot ", "jit ", "interpreter "};
-  return runtimes[static_cast<int>(wasm.runtime)] + std::string(modes[static_cast<int>(wasm.mode)]) + wasm.module;
+  return runtimes[static_cast<int>(wasm.runtime)] + std::string(modes[static_cast<int>(wasm.mode)]) +
+         wasm.module;
 }
 
 }  // namespace tollgate::gateway

@@ -112,7 +112,8 @@ void read_runtime(TableReader& table, const RouteSurroundings& around, WasmBacke
   }
 }
 
-// What `name` means in `spawn`: a path as it is, or relative to the file; a bare name on PATH. Empty if nowhere.
+// What `name` means in `spawn`: a path as it is, or relative to the file; a bare name on PATH. Empty if
+// nowhere.
 std::string find_program(TableReader& table, const RouteSurroundings& around, const std::string& name) {
   if (name.find('/') != std::string::npos) return absolute(around.folder, name);
   const std::string path = table.source().environment("PATH").value_or(std::string(path_default));

@@ -18,8 +18,7 @@ struct RouteSurroundings {
 
 // The runtime's name in the configuration, which is the gateway study's.
 std::optional<Runtime> parse_runtime(std::string_view text);
-inline constexpr std::string_view runtime_notation =
-    R"("wasmtime_embedded", "wasmtime" or "wasmedge")";
+inline constexpr std::string_view runtime_notation = R"("wasmtime_embedded", "wasmtime" or "wasmedge")";
 
 void read_limits(TableReader& table, Limits& limits);
 

@@ -1,7 +1,8 @@
-// toml++, parsing without exceptions. Include it nowhere but in the sources that read a configuration: it is large.
+// toml++, parsing without exceptions. Include it nowhere but in the sources that read a configuration: it is
+// large.
 //
-// Its assertions are off in every build, as in the release: 3.3.0 asserts on some malformed keys ("[}") where it would
-// go on to report them as errors.
+// Its assertions are off in every build, as in the release: 3.3.0 asserts on some malformed keys ("[}") where
+// it would go on to report them as errors.
 #pragma once
 
 #define TOML_EXCEPTIONS 0

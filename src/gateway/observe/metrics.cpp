@@ -128,11 +128,13 @@ void program_families(PrometheusText& text, const Routes& routes) {
   for_routes(routes, has_programs, [&](const std::string& name, const RouteTotals& route) {
     text.histogram(route.program_run, {{"route", name}});
   });
-  text.counter_family("tollgate_program_cpu_seconds", "CPU time of spawned programs and of their descendants.");
+  text.counter_family("tollgate_program_cpu_seconds",
+                      "CPU time of spawned programs and of their descendants.");
   for_routes(routes, has_programs, [&](const std::string& name, const RouteTotals& route) {
     text.counter(seconds(route.program_cpu_ns), {{"route", name}});
   });
-  text.gauge_family("tollgate_program_memory_peak_bytes", "Most memory that one spawned process had resident.");
+  text.gauge_family("tollgate_program_memory_peak_bytes",
+                    "Most memory that one spawned process had resident.");
   for_routes(routes, has_programs, [&](const std::string& name, const RouteTotals& route) {
     text.gauge(route.program_memory_peak_bytes, {{"route", name}});
   });

@@ -6,8 +6,8 @@
 #include <chrono>
 
 #include "base/async.hpp"
-#include "gateway/observe/access_log.hpp"
 #include "gateway/config/config.hpp"
+#include "gateway/observe/access_log.hpp"
 #include "gateway/observe/request_observer.hpp"
 #include "gateway/observe/stats_row.hpp"
 

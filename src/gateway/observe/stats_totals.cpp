@@ -35,7 +35,8 @@ void RouteTotals::add_counters(const RouteRow& row) {
 void RouteTotals::add_gauges(const RouteRow& row) {
   sandboxes_active += row.sandboxes_active.get();
   sandboxes_max += row.sandboxes_max.get();
-  program_memory_peak_bytes = std::max<std::uint64_t>(program_memory_peak_bytes, row.program_memory_peak_bytes.get());
+  program_memory_peak_bytes =
+      std::max<std::uint64_t>(program_memory_peak_bytes, row.program_memory_peak_bytes.get());
 }
 
 void WorkerTotals::add_counters(const WorkerRow& row) {

@@ -19,7 +19,8 @@ http::ServerLimits admin_limits() {
 AdminServer::AdminServer(EventLoop& loop, const AdminSource& source)
     : wheel_(loop), admin_(source), server_(loop, wheel_, admin_, admin_limits()) {}
 
-expected<std::unique_ptr<AdminServer>, std::string> AdminServer::open(EventLoop& loop, const AdminSource& source,
+expected<std::unique_ptr<AdminServer>, std::string> AdminServer::open(EventLoop& loop,
+                                                                      const AdminSource& source,
                                                                       const std::string& address) {
   auto listener = listen_alone(address);
   if (!listener) return unexpected("admin: " + listener.error());

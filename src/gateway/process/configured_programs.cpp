@@ -103,7 +103,8 @@ expected<std::vector<TableProgram>, std::string> ConfiguredPrograms::open_progra
     if (!engine) return unexpected(engine.error());
     engine_ = std::move(*engine);
   }
-  sandbox::ProgramPreparation preparation(store_ ? &*store_ : nullptr, engine_, {.precompiled = precompiled_});
+  sandbox::ProgramPreparation preparation(store_ ? &*store_ : nullptr, engine_,
+                                          {.precompiled = precompiled_});
   for (const auto& [module, memory_bytes_max] : memory) preparation.add(module, memory_bytes_max);
   preparation.finish();
 
@@ -113,7 +114,8 @@ expected<std::vector<TableProgram>, std::string> ConfiguredPrograms::open_progra
     if (prepared.bundle) {
       programs.push_back({std::move(prepared.path), std::move(*prepared.bundle)});
     } else {
-      failures += fmt::format("{}{}: {}", failures.empty() ? "" : "\n", prepared.path, prepared.bundle.error());
+      failures +=
+          fmt::format("{}{}: {}", failures.empty() ? "" : "\n", prepared.path, prepared.bundle.error());
     }
   }
   if (!failures.empty()) return unexpected(std::move(failures));

@@ -21,9 +21,9 @@ class ConfiguredPrograms {
   // `precompiled`: whether a module may be compiled code from elsewhere, which is executed as it is.
   ConfiguredPrograms(Log& log, sandbox::Precompiled precompiled) : log_(log), precompiled_(precompiled) {}
 
-  // Each distinct module once; nothing is touched when there is none. The error has a line per module that cannot be
-  // used: its path and the reason.
-  // Where a route's module is run by an engine's command line, that is found and becomes part of `config`.
+  // Each distinct module once; nothing is touched when there is none. The error has a line per module that
+  // cannot be used: its path and the reason. Where a route's module is run by an engine's command line, that
+  // is found and becomes part of `config`.
   expected<TableHandlers, std::string> open(Config& config);
 
  private:

@@ -9,7 +9,9 @@ std::uint64_t timeouts(const http::ServerCounters& counters) {
   return std::accumulate(counters.timeouts.begin(), counters.timeouts.end(), std::uint64_t{0});
 }
 
-std::uint64_t rejected(const http::ServerCounters& counters) { return counters.refused_at_cap + counters.accept_errors; }
+std::uint64_t rejected(const http::ServerCounters& counters) {
+  return counters.refused_at_cap + counters.accept_errors;
+}
 
 }  // namespace
 

@@ -20,6 +20,8 @@ std::chrono::milliseconds RestartBackoff::crashed(SteadyTime now) {
   return delay_ = recent_.size() > crashes_before_backoff ? backoff_first : std::chrono::milliseconds(0);
 }
 
-bool Quarantine::crashed(std::uint32_t slot) { return ++crashes_[slot] == crashes_before_quarantine; }
+bool Quarantine::crashed(std::uint32_t slot) {
+  return ++crashes_[slot] == crashes_before_quarantine;
+}
 
 }  // namespace tollgate::gateway

@@ -1,4 +1,5 @@
-// What follows from workers that crash: how long to wait before the next start, and which route to stop serving.
+// What follows from workers that crash: how long to wait before the next start, and which route to stop
+// serving.
 #pragma once
 
 #include <chrono>

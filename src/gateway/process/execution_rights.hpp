@@ -1,5 +1,5 @@
-// Whether the user that spawners become may execute what the routes spawn: told when a table is loaded, not by the
-// first request that fails.
+// Whether the user that spawners become may execute what the routes spawn: told when a table is loaded, not
+// by the first request that fails.
 #pragma once
 
 #include <optional>

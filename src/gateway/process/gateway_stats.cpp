@@ -2,7 +2,9 @@
 
 namespace tollgate::gateway {
 
-void GatewayStats::worker_started(const WorkerSegments& segments) { living_.insert(&segments); }
+void GatewayStats::worker_started(const WorkerSegments& segments) {
+  living_.insert(&segments);
+}
 
 void GatewayStats::worker_ended(const WorkerSegments& segments) {
   if (living_.erase(&segments) > 0) totals_.retain_segment(segments.stats(), slots_.all());

@@ -1,4 +1,5 @@
-// What the supervisor knows of all workers' counters: those of living ones, and what was retained of the others.
+// What the supervisor knows of all workers' counters: those of living ones, and what was retained of the
+// others.
 #pragma once
 
 #include <cstdint>
@@ -7,9 +8,9 @@
 #include <vector>
 
 #include "gateway/observe/metrics.hpp"
+#include "gateway/observe/stats_totals.hpp"
 #include "gateway/process/route_slots.hpp"
 #include "gateway/process/worker_slot.hpp"
-#include "gateway/observe/stats_totals.hpp"
 
 namespace tollgate::gateway {
 

@@ -22,13 +22,15 @@ void hold_reloads(int how) {
 
 }  // namespace
 
-GatewaySupervisor::GatewaySupervisor(EventLoop& loop, Log& log, SupervisorOptions options, SharedCountsSegment counts)
+GatewaySupervisor::GatewaySupervisor(EventLoop& loop, Log& log, SupervisorOptions options,
+                                     SharedCountsSegment counts)
     : loop_(loop),
       options_(std::move(options)),
       programs_(log, options_.precompiled),
       stats_(route_slots_),
       upstreams_(loop, log),
-      context_{.loop = loop, .log = log, .counts = std::move(counts), .observer = stats_, .upstreams = upstreams_},
+      context_{
+          .loop = loop, .log = log, .counts = std::move(counts), .observer = stats_, .upstreams = upstreams_},
       signals_(loop),
       keepers_(loop.get_executor()),
       watchers_(loop.get_executor()),
@@ -146,7 +148,8 @@ Task<> GatewaySupervisor::watch_upstreams() {
   }
 }
 
-// Closes our own sockets first: each worker accepts what is queued before it closes its own, and then nobody listens.
+// Closes our own sockets first: each worker accepts what is queued before it closes its own, and then nobody
+// listens.
 Task<> GatewaySupervisor::drain() {
   listeners_.reset();
   co_await crew_->retire(context_.current->config.drain);

@@ -31,9 +31,9 @@ struct Packet {
 };
 
 // The system calls below a Channel, for a process without an event loop; neither waits. -1 with errno;
-// EMSGSIZE: the packet is over its bounds, or there was no room for all its descriptors; what came of it is in
-// the packet. receive_packet() gives 0 when the other process hung up, and uses `room`, of packet_bytes_max
-// bytes, for whatever comes.
+// EMSGSIZE: the packet is over its bounds, or there was no room for all its descriptors; what came of it is
+// in the packet. receive_packet() gives 0 when the other process hung up, and uses `room`, of
+// packet_bytes_max bytes, for whatever comes.
 ssize_t send_packet(int socket, std::string_view bytes, std::span<const int> fds = {});
 ssize_t receive_packet(int socket, std::span<char> room, Packet& packet);
 // Uninitialised, so that only what packets fill takes memory.

@@ -11,7 +11,8 @@ namespace tollgate::gateway {
 namespace {
 
 constexpr std::string_view answer =
-    "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 13\r\nConnection: close\r\n\r\nShutting down";
+    "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 13\r\nConnection: close\r\n\r\nShutting "
+    "down";
 
 }  // namespace
 

@@ -1,5 +1,5 @@
-// The kill port: the first connection gets "Shutting down" and starts the drain, so that a Kubernetes preStop hook can
-// be a plain HTTP GET. What the client sends is not looked at.
+// The kill port: the first connection gets "Shutting down" and starts the drain, so that a Kubernetes preStop
+// hook can be a plain HTTP GET. What the client sends is not looked at.
 #pragma once
 
 #include <optional>
@@ -21,8 +21,8 @@ class KillPort {
   TcpAcceptor acceptor_;
 };
 
-// Reads the client's request away until it closes, for at most kill_port_linger: closing at once would reset the
-// connection and could destroy the answer on its way.
+// Reads the client's request away until it closes, for at most kill_port_linger: closing at once would reset
+// the connection and could destroy the answer on its way.
 Task<> linger(TcpSocket& socket);
 
 }  // namespace tollgate::gateway

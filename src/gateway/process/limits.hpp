@@ -7,21 +7,23 @@
 
 namespace tollgate::gateway {
 
-// A worker loads a cached program in well under a millisecond; a table of thousands, on a loaded machine, in seconds.
-// One that has not answered by then is stuck and is killed.
+// A worker loads a cached program in well under a millisecond; a table of thousands, on a loaded machine, in
+// seconds. One that has not answered by then is stuck and is killed.
 inline constexpr std::chrono::milliseconds load_time_max{30'000};
 // Switching is an assignment.
 inline constexpr std::chrono::milliseconds switch_time_max{5'000};
 // What a worker needs beyond the drain's own limit to notice it and exit, before it is killed.
 inline constexpr std::chrono::milliseconds drain_grace{200};
 
-// Programs a packet carries: a few, since the kernel bounds descriptors under way and a manifest is some 500 bytes.
+// Programs a packet carries: a few, since the kernel bounds descriptors under way and a manifest is some 500
+// bytes.
 inline constexpr std::size_t programs_per_packet_max = 16;
 inline constexpr std::size_t directories_per_packet_max = 16;
 inline constexpr std::size_t modules_per_packet_max = 16;
 // Upstream names with their addresses, a few hundred bytes each.
 inline constexpr std::size_t upstreams_per_packet_max = 64;
-// The names of a new table are asked again at their time; in between the supervisor looks no more often than this.
+// The names of a new table are asked again at their time; in between the supervisor looks no more often than
+// this.
 inline constexpr std::chrono::milliseconds resolve_pause_min{1'000};
 
 // A worker's reason for refusing a table, in a packet.

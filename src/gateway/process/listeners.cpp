@@ -59,7 +59,8 @@ expected<UniqueFd, std::string> open_socket(const std::string& text, Sharing sha
   UniqueFd fd(::socket(address->storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   const auto failure = [&text](const char* what) {
     if (errno == EADDRINUSE) {
-      return unexpected(fmt::format("{}: another process (perhaps another tollgate) listens there already", text));
+      return unexpected(
+          fmt::format("{}: another process (perhaps another tollgate) listens there already", text));
     }
     return unexpected(fmt::format("{}: {}: {}", text, what, strerror(errno)));
   };
@@ -67,7 +68,8 @@ expected<UniqueFd, std::string> open_socket(const std::string& text, Sharing sha
   // REUSEADDR gets past connections in TIME_WAIT; it does not allow a second listener.
   if (!set(fd.get(), SOL_SOCKET, SO_REUSEADDR, 1)) return failure("SO_REUSEADDR");
   if (address->storage.ss_family == AF_INET6) set(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, 1);
-  if (sharing == Sharing::joins && !set(fd.get(), SOL_SOCKET, SO_REUSEPORT, 1)) return failure("SO_REUSEPORT");
+  if (sharing == Sharing::joins && !set(fd.get(), SOL_SOCKET, SO_REUSEPORT, 1))
+    return failure("SO_REUSEPORT");
   if (bind(fd.get(), address->get(), address->length) != 0) return failure("bind");
   // One that joins starts to listen in activate().
   if (sharing == Sharing::exclusive && ::listen(fd.get(), listen_backlog) != 0) return failure("listen");
@@ -138,13 +140,14 @@ expected<void, std::string> ListenAddress::resize(unsigned sockets) {
 // Listening twice only sets the backlog again.
 expected<void, std::string> ListenAddress::activate() {
   for (const UniqueFd& fd : sockets_) {
-    if (::listen(fd.get(), listen_backlog) != 0) return unexpected(fmt::format("{}: listen: {}", actual_, strerror(errno)));
+    if (::listen(fd.get(), listen_backlog) != 0)
+      return unexpected(fmt::format("{}: listen: {}", actual_, strerror(errno)));
   }
   return {};
 }
 
-expected<ListenerSet, std::string> ListenerSet::open(const std::vector<std::string>& addresses, unsigned sockets,
-                                                     const ListenerSet* serving) {
+expected<ListenerSet, std::string> ListenerSet::open(const std::vector<std::string>& addresses,
+                                                     unsigned sockets, const ListenerSet* serving) {
   ListenerSet set;
   std::vector<std::pair<ListenAddress*, unsigned>> grown;
   const auto add = [&](const std::string& address) -> expected<void, std::string> {

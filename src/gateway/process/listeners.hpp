@@ -1,10 +1,10 @@
-// Listening sockets, opened by the supervisor and kept by it for as long as they are configured: a connection that
-// waits in the queue of a dead worker is served by the next one.
+// Listening sockets, opened by the supervisor and kept by it for as long as they are configured: a connection
+// that waits in the queue of a dead worker is served by the next one.
 //
-// An address has one socket per worker (SO_REUSEPORT; the kernel picks one by a hash of the connection). The first
-// socket of an address is bound and set listening *without* SO_REUSEPORT, which fails if anybody, another tollgate
-// included, listens there; only then is the option set, so that its siblings can join. No lock file is needed and
-// there is no moment at which two gateways could share an address unnoticed.
+// An address has one socket per worker (SO_REUSEPORT; the kernel picks one by a hash of the connection). The
+// first socket of an address is bound and set listening *without* SO_REUSEPORT, which fails if anybody,
+// another tollgate included, listens there; only then is the option set, so that its siblings can join. No
+// lock file is needed and there is no moment at which two gateways could share an address unnoticed.
 #pragma once
 
 #include <memory>
@@ -22,8 +22,8 @@ inline constexpr int listen_backlog = 4096;
 // One configured address and its sockets.
 class ListenAddress {
  public:
-  // `address` is "127.0.0.1:8080" or "[::1]:0": numeric, port 0 for a free one. Opens `sockets` of them; the first one
-  // listens already.
+  // `address` is "127.0.0.1:8080" or "[::1]:0": numeric, port 0 for a free one. Opens `sockets` of them; the
+  // first one listens already.
   static expected<ListenAddress, std::string> open(const std::string& address, unsigned sockets);
 
   const std::string& configured() const { return configured_; }
@@ -36,8 +36,8 @@ class ListenAddress {
   // resets the handshakes that have begun with it. A kernel that cannot goes on choosing among all.
   void steer_to_first(unsigned sockets);
 
-  // Opens or closes sockets until there are that many. New ones get no connections until activate(), so that nobody
-  // waits in the queue of a socket that may be given up again.
+  // Opens or closes sockets until there are that many. New ones get no connections until activate(), so that
+  // nobody waits in the queue of a socket that may be given up again.
   expected<void, std::string> resize(unsigned sockets);
   expected<void, std::string> activate();
 
@@ -50,8 +50,8 @@ class ListenAddress {
 // All addresses of a configuration.
 class ListenerSet {
  public:
-  // `serving` (may be null) is the set in use: an address that is in both keeps its sockets, and if that fails the
-  // set in use is as it was.
+  // `serving` (may be null) is the set in use: an address that is in both keeps its sockets, and if that
+  // fails the set in use is as it was.
   static expected<ListenerSet, std::string> open(const std::vector<std::string>& addresses, unsigned sockets,
                                                  const ListenerSet* serving);
 

@@ -33,7 +33,8 @@ expected<std::string, std::string> read_memory_file(int fd) {
   std::string content(static_cast<std::size_t>(status.st_size), '\0');
   for (std::size_t done = 0; done < content.size();) {
     const ssize_t n = pread(fd, content.data() + done, content.size() - done, static_cast<off_t>(done));
-    if (n <= 0) return unexpected(fmt::format("reading a memory file: {}", n < 0 ? strerror(errno) : "too short"));
+    if (n <= 0)
+      return unexpected(fmt::format("reading a memory file: {}", n < 0 ? strerror(errno) : "too short"));
     done += static_cast<std::size_t>(n);
   }
   return content;

@@ -22,7 +22,9 @@ void from_json(const Json& json, Start& start) {
     start.identity = Identity{identity.at(0).get<std::uint32_t>(), identity.at(1).get<std::uint32_t>()};
   }
 }
-void to_json(Json& json, const Drain& drain) { json = {{"limit_ms", drain.limit.count()}}; }
+void to_json(Json& json, const Drain& drain) {
+  json = {{"limit_ms", drain.limit.count()}};
+}
 void from_json(const Json& json, Drain& drain) {
   drain.limit = std::chrono::milliseconds(json.at("limit_ms").get<std::int64_t>());
 }
@@ -46,9 +48,9 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Upstreams, upstreams)
 namespace {
 
 // In the order of Message's alternatives.
-constexpr std::string_view names[] = {"start",  "table",  "listeners", "programs", "directories", "commit", "loaded",
-                                      "refused", "switch", "switched",  "discard",  "upstreams",   "drain",
-                                      "modules", "spawner"};
+constexpr std::string_view names[] = {"start",   "table",     "listeners", "programs", "directories",
+                                      "commit",  "loaded",    "refused",   "switch",   "switched",
+                                      "discard", "upstreams", "drain",     "modules",  "spawner"};
 static_assert(std::size(names) == std::variant_size_v<Message>);
 
 template <std::size_t Index = 0>

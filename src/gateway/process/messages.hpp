@@ -12,7 +12,8 @@
 //   Spawner                     -->  has programs started there, at any time
 //   Drain                       -->  finishes what runs, closes its end
 //
-// A table that is offered has a generation; messages about another generation than the last offered are refused.
+// A table that is offered has a generation; messages about another generation than the last offered are
+// refused.
 #pragma once
 
 #include <chrono>
@@ -39,7 +40,8 @@ struct Start {
   std::optional<Identity> identity;  // whom to become; absent when the supervisor is not root
 };
 
-// Descriptors: the table's content (a memory file, see table_content.hpp), then the access log if there is one.
+// Descriptors: the table's content (a memory file, see table_content.hpp), then the access log if there is
+// one.
 struct Table {
   std::uint64_t generation = 0;
 };
@@ -110,8 +112,8 @@ struct Drain {
   std::chrono::milliseconds limit{};
 };
 
-using Message = std::variant<Start, Table, Listeners, Programs, Directories, Commit, Loaded, Refused, Switch, Switched,
-                             Discard, Upstreams, Drain, Modules, Spawner>;
+using Message = std::variant<Start, Table, Listeners, Programs, Directories, Commit, Loaded, Refused, Switch,
+                             Switched, Discard, Upstreams, Drain, Modules, Spawner>;
 
 std::string encode(const Message& message);
 expected<Message, std::string> decode(std::string_view bytes);

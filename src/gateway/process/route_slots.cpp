@@ -7,10 +7,11 @@
 namespace tollgate::gateway {
 
 expected<std::vector<RouteSlots::Reused>, std::string> RouteSlots::assign(std::vector<Route>& routes,
-                                                                         std::span<const Route> serving) {
+                                                                          std::span<const Route> serving) {
   ++assignments_;
   for (const Route& route : serving) {
-    if (const auto owner = owners_.find(route.name()); owner != owners_.end()) owner->second.last_used = assignments_;
+    if (const auto owner = owners_.find(route.name()); owner != owners_.end())
+      owner->second.last_used = assignments_;
   }
   std::vector<Route*> homeless;
   for (Route& route : routes) {

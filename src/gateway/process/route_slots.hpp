@@ -1,6 +1,6 @@
-// Which place in shared memory belongs to which route. A slot goes with the route's name over reloads, so that its
-// counters and its running count go on; a name that is gone from the configuration keeps its slot until others need
-// it, the longest gone first.
+// Which place in shared memory belongs to which route. A slot goes with the route's name over reloads, so
+// that its counters and its running count go on; a name that is gone from the configuration keeps its slot
+// until others need it, the longest gone first.
 #pragma once
 
 #include <cstdint>
@@ -11,8 +11,8 @@
 
 #include "base/expected.hpp"
 #include "gateway/config/config.hpp"
-#include "gateway/shared_memory.hpp"
 #include "gateway/observe/stats_totals.hpp"
+#include "gateway/shared_memory.hpp"
 
 namespace tollgate::gateway {
 
@@ -26,9 +26,10 @@ class RouteSlots {
     std::string previous;
   };
 
-  // Sets Route::slot of every route of a table that is about to be offered. The slots of the table that serves
-  // meanwhile are not touched.
-  expected<std::vector<Reused>, std::string> assign(std::vector<Route>& routes, std::span<const Route> serving);
+  // Sets Route::slot of every route of a table that is about to be offered. The slots of the table that
+  // serves meanwhile are not touched.
+  expected<std::vector<Reused>, std::string> assign(std::vector<Route>& routes,
+                                                    std::span<const Route> serving);
 
   // Every name that has a slot, also of routes that are gone.
   std::vector<NamedSlot> all() const;

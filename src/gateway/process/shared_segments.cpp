@@ -27,7 +27,8 @@ expected<WorkerSegments, std::string> WorkerSegments::create() {
 void WorkerSegments::clear_row(std::uint32_t slot) const {
   const std::size_t rows_at = offsetof(StatsSegment, routes);
   // Fails only for want of memory, and then the new owner's counters start higher than zero.
-  [[maybe_unused]] const bool cleared = stats_file_.clear(rows_at + slot * sizeof(RouteRow), sizeof(RouteRow));
+  [[maybe_unused]] const bool cleared =
+      stats_file_.clear(rows_at + slot * sizeof(RouteRow), sizeof(RouteRow));
 }
 
 }  // namespace tollgate::gateway

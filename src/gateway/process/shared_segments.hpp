@@ -1,4 +1,5 @@
-// The supervisor's side of shared memory: makes the segments a worker gets, and settles them when it has ended.
+// The supervisor's side of shared memory: makes the segments a worker gets, and settles them when it has
+// ended.
 #pragma once
 
 #include <memory>
@@ -6,8 +7,8 @@
 #include <string>
 
 #include "base/expected.hpp"
-#include "gateway/shared_memory.hpp"
 #include "gateway/observe/stats_row.hpp"
+#include "gateway/shared_memory.hpp"
 
 namespace tollgate::gateway {
 
@@ -19,7 +20,8 @@ class SharedCountsSegment {
   SharedCounts& counts() const { return *static_cast<SharedCounts*>(mapping_.data()); }
 
  private:
-  SharedCountsSegment(SharedFile file, SharedMapping mapping) : file_(std::move(file)), mapping_(std::move(mapping)) {}
+  SharedCountsSegment(SharedFile file, SharedMapping mapping)
+      : file_(std::move(file)), mapping_(std::move(mapping)) {}
   SharedFile file_;
   SharedMapping mapping_;
 };

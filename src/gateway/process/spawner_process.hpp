@@ -3,8 +3,8 @@
 
 namespace tollgate::gateway {
 
-// Waits for the supervisor's Start, whose descriptor is the socket to the worker; becomes the worker's user, and starts
-// programs until the worker ends. Gives the exit code.
+// Waits for the supervisor's Start, whose descriptor is the socket to the worker; becomes the worker's user,
+// and starts programs until the worker ends. Gives the exit code.
 int run_spawner_process();
 
 }  // namespace tollgate::gateway

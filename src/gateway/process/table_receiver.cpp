@@ -9,17 +9,20 @@
 
 namespace tollgate::gateway {
 
-TableReceiver::Result TableReceiver::check(std::uint64_t generation, std::size_t fds, std::size_t fds_expected) const {
+TableReceiver::Result TableReceiver::check(std::uint64_t generation, std::size_t fds,
+                                           std::size_t fds_expected) const {
   if (!gathered_ || gathered_->generation != generation) {
     return unexpected(fmt::format("generation {} was not begun", generation));
   }
-  if (fds != fds_expected) return unexpected(fmt::format("{} descriptors came, {} were expected", fds, fds_expected));
+  if (fds != fds_expected)
+    return unexpected(fmt::format("{} descriptors came, {} were expected", fds, fds_expected));
   return {};
 }
 
 TableReceiver::Result TableReceiver::take(const message::Table& table, std::vector<UniqueFd> fds) {
   gathered_.reset();
-  if (fds.empty() || fds.size() > 2) return unexpected(std::string("a table needs its content and at most a log"));
+  if (fds.empty() || fds.size() > 2)
+    return unexpected(std::string("a table needs its content and at most a log"));
   gathered_.emplace();
   gathered_->generation = table.generation;
   content_ = std::move(fds[0]);
@@ -37,7 +40,8 @@ TableReceiver::Result TableReceiver::take(const message::Listeners& listeners, s
 
 TableReceiver::Result TableReceiver::take(const message::Programs& programs, std::vector<UniqueFd> fds) {
   std::size_t fds_expected = 0;
-  for (const message::ProgramEntry& entry : programs.entries) fds_expected += entry.manifest.image_bytes > 0 ? 2 : 1;
+  for (const message::ProgramEntry& entry : programs.entries)
+    fds_expected += entry.manifest.image_bytes > 0 ? 2 : 1;
   if (auto fits = check(programs.generation, fds.size(), fds_expected); !fits) return fits;
   std::size_t next = 0;
   for (const message::ProgramEntry& entry : programs.entries) {
@@ -48,7 +52,8 @@ TableReceiver::Result TableReceiver::take(const message::Programs& programs, std
   return {};
 }
 
-TableReceiver::Result TableReceiver::take(const message::Directories& directories, std::vector<UniqueFd> fds) {
+TableReceiver::Result TableReceiver::take(const message::Directories& directories,
+                                          std::vector<UniqueFd> fds) {
   if (auto fits = check(directories.generation, fds.size(), directories.hosts.size()); !fits) return fits;
   for (std::size_t i = 0; i < fds.size(); ++i) {
     gathered_->directories.insert_or_assign(directories.hosts[i], std::move(fds[i]));

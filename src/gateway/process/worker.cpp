@@ -45,8 +45,8 @@ class Worker {
   using Result = expected<void, std::string>;
   using Fds = std::vector<UniqueFd>;
 
-  // One per message a worker may get; the others are refused. A failure ends the worker: what is refused to the
-  // supervisor as an answer is no failure.
+  // One per message a worker may get; the others are refused. A failure ends the worker: what is refused to
+  // the supervisor as an answer is no failure.
   Task<Result> take(message::Start start, Fds fds);
   Task<Result> take(message::Table table, Fds fds);
   Task<Result> take(message::Listeners listeners, Fds fds);
@@ -86,7 +86,8 @@ Task<int> Worker::run() {
       taken = unexpected(std::string("the first message is not Start"));
     } else {
       auto taking = std::visit(
-          [this, &packet](auto& content) { return take(std::move(content), std::move(packet->fds)); }, *message);
+          [this, &packet](auto& content) { return take(std::move(content), std::move(packet->fds)); },
+          *message);
       taken = co_await std::move(taking);
     }
     if (taken) continue;
@@ -103,7 +104,8 @@ Task<Worker::Result> Worker::reply(const message::Message& message) {
 }
 
 Task<Worker::Result> Worker::take(message::Start start, Fds fds) {
-  if (fds.size() != 3 || gateway_) co_return unexpected(std::string("Start: not once, or not with its descriptors"));
+  if (fds.size() != 3 || gateway_)
+    co_return unexpected(std::string("Start: not once, or not with its descriptors"));
   // Shared memory is mapped through descriptors: the new user needs no right to it.
   auto memory = WorkerMemory::map(fds[0].get(), fds[1].get(), fds[2].get());
   if (!memory) co_return unexpected(memory.error());
@@ -113,7 +115,9 @@ Task<Worker::Result> Worker::take(message::Start start, Fds fds) {
   co_return Result{};
 }
 
-Task<Worker::Result> Worker::take(message::Table table, Fds fds) { co_return receiver_.take(table, std::move(fds)); }
+Task<Worker::Result> Worker::take(message::Table table, Fds fds) {
+  co_return receiver_.take(table, std::move(fds));
+}
 
 Task<Worker::Result> Worker::take(message::Listeners listeners, Fds fds) {
   co_return receiver_.take(listeners, std::move(fds));
@@ -183,7 +187,8 @@ void run_worker() {
   name_process("tollgate-worker");
   close_stray_fds();
   raise_fd_limit();
-  // A terminal's Ctrl-C and an init's SIGTERM reach every process of the group: the supervisor decides what they mean.
+  // A terminal's Ctrl-C and an init's SIGTERM reach every process of the group: the supervisor decides what
+  // they mean.
   for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGXFSZ}) std::signal(number, SIG_IGN);
   Log log("worker", STDERR_FILENO);
   EventLoop loop(BOOST_ASIO_CONCURRENCY_HINT_UNSAFE);

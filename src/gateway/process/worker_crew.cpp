@@ -19,11 +19,14 @@ Task<> offer_slot(WorkerSlot& slot, Table table, Result& result) {
   if (!offered) result = std::move(offered);
 }
 
-Task<> keep_slot(std::shared_ptr<WorkerSlot> slot) { co_await slot->keep(); }
+Task<> keep_slot(std::shared_ptr<WorkerSlot> slot) {
+  co_await slot->keep();
+}
 
 }  // namespace
 
-WorkerCrew::WorkerCrew(SlotContext& context, unsigned workers, const ListenerSet& listeners) : context_(context) {
+WorkerCrew::WorkerCrew(SlotContext& context, unsigned workers, const ListenerSet& listeners)
+    : context_(context) {
   for (unsigned index = 0; index < workers; ++index) {
     OfferedListeners own{.addresses = listeners.actual(), .fds = listeners.of_worker(index)};
     slots_.push_back(std::make_shared<WorkerSlot>(context, index, std::move(own)));

@@ -9,7 +9,9 @@
 namespace tollgate::gateway {
 namespace {
 
-UniqueFd stderr_sink() { return UniqueFd(fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0)); }
+UniqueFd stderr_sink() {
+  return UniqueFd(fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0));
+}
 
 http::ServerLimits server_limits(std::uint32_t connections_max) {
   http::ServerLimits limits;
@@ -29,8 +31,8 @@ expected<WorkerMemory, std::string> WorkerMemory::map(int counts_fd, int mark_fd
   return WorkerMemory{std::move(*counts), std::move(*mark), std::move(*stats)};
 }
 
-WorkerGateway::Serving::Serving(EventLoop& loop, TimerWheel& wheel, WorkerServices& services, OfferedTable& table,
-                                WorkerRow& row)
+WorkerGateway::Serving::Serving(EventLoop& loop, TimerWheel& wheel, WorkerServices& services,
+                                OfferedTable& table, WorkerRow& row)
     : dispatcher(services, table.table),
       server(loop, wheel, dispatcher, server_limits(table.connections_max)),
       connection_stats(loop, server.counters(), row) {}
@@ -106,7 +108,8 @@ WorkerGateway::Result WorkerGateway::switch_to(std::uint64_t generation) {
 }
 
 void WorkerGateway::update(const message::Upstreams& resolved) {
-  for (const message::Upstream& upstream : resolved.upstreams) upstreams_.update(upstream.host, upstream.addresses);
+  for (const message::Upstream& upstream : resolved.upstreams)
+    upstreams_.update(upstream.host, upstream.addresses);
 }
 
 Task<> WorkerGateway::drain(std::chrono::milliseconds limit) {

@@ -65,7 +65,7 @@ std::string WorkerExit::describe() const {
 }
 
 expected<std::shared_ptr<WorkerProcess>, std::string> WorkerProcess::spawn(EventLoop& loop, const char* name,
-                                                                          int log_fd) {
+                                                                           int log_fd) {
   auto pair = make_channel_pair();
   if (!pair) return unexpected(pair.error());
   FileActions actions;
@@ -84,7 +84,8 @@ expected<std::shared_ptr<WorkerProcess>, std::string> WorkerProcess::spawn(Event
   char* const arguments[] = {program, command.data(), nullptr};
   std::vector<char*> environment = worker_environment();
   pid_t pid = -1;
-  const int error = posix_spawn(&pid, "/proc/self/exe", actions.get(), attributes.get(), arguments, environment.data());
+  const int error =
+      posix_spawn(&pid, "/proc/self/exe", actions.get(), attributes.get(), arguments, environment.data());
   if (error != 0) {
     return unexpected(fmt::format("starting a {} from /proc/self/exe{}: {}", name,
                                   error == ENOENT ? " (is /proc mounted, is /dev/null there?)" : "",
@@ -139,7 +140,8 @@ void WorkerProcess::kill() {
   if (!reaped_) pidfd_send_signal(pidfd_.native_handle(), SIGKILL, nullptr, 0);
 }
 
-KillAfter::KillAfter(std::shared_ptr<WorkerProcess> worker, Executor executor, std::chrono::milliseconds limit)
+KillAfter::KillAfter(std::shared_ptr<WorkerProcess> worker, Executor executor,
+                     std::chrono::milliseconds limit)
     : timer_(executor, limit), expired_(std::make_shared<bool>(false)) {
   timer_.async_wait([worker = std::move(worker), expired = expired_](error_code error) {
     if (error) return;

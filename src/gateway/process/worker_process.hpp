@@ -32,11 +32,12 @@ class WorkerProcess {
   static expected<std::shared_ptr<WorkerProcess>, std::string> spawn(EventLoop& loop, const char* command,
                                                                      int log_fd);
 
-  WorkerProcess(EventLoop& loop, pid_t pid, UniqueFd pidfd, UniqueFd channel, std::chrono::milliseconds linger);
+  WorkerProcess(EventLoop& loop, pid_t pid, UniqueFd pidfd, UniqueFd channel,
+                std::chrono::milliseconds linger);
   WorkerProcess(const WorkerProcess&) = delete;
   WorkerProcess& operator=(const WorkerProcess&) = delete;
-  // Kills and reaps it if it still runs; a spawner gets the time first to end by itself, which it does when its worker
-  // has ended, for it alone finds all that it started.
+  // Kills and reaps it if it still runs; a spawner gets the time first to end by itself, which it does when
+  // its worker has ended, for it alone finds all that it started.
   ~WorkerProcess();
 
   pid_t pid() const { return pid_; }
@@ -55,8 +56,8 @@ class WorkerProcess {
   bool reaped_ = false;
 };
 
-// Kills the worker when the guard lives longer than `limit`: what bounds every conversation with it. Whoever waits
-// for its answer then learns that the channel is closed.
+// Kills the worker when the guard lives longer than `limit`: what bounds every conversation with it. Whoever
+// waits for its answer then learns that the channel is closed.
 class KillAfter {
  public:
   KillAfter(std::shared_ptr<WorkerProcess> worker, Executor executor, std::chrono::milliseconds limit);

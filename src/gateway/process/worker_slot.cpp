@@ -10,8 +10,8 @@
 namespace tollgate::gateway {
 namespace {
 
-// Whether the process ended by a fault of its own. SIGKILL and SIGTERM come from outside and say nothing about the
-// route that was running.
+// Whether the process ended by a fault of its own. SIGKILL and SIGTERM come from outside and say nothing
+// about the route that was running.
 bool is_crash(const WorkerExit& exit) {
   return !exit.clean() && exit.signal != SIGKILL && exit.signal != SIGTERM;
 }
@@ -19,7 +19,11 @@ bool is_crash(const WorkerExit& exit) {
 }  // namespace
 
 WorkerSlot::WorkerSlot(SlotContext& context, std::uint32_t index, OfferedListeners listeners)
-    : context_(context), index_(index), listeners_(std::move(listeners)), spawners_(context.loop.get_executor()), pause_(context.loop) {}
+    : context_(context),
+      index_(index),
+      listeners_(std::move(listeners)),
+      spawners_(context.loop.get_executor()),
+      pause_(context.loop) {}
 
 Task<WorkerSlot::Result> WorkerSlot::start(std::shared_ptr<const PreparedTable> table) {
   auto started = co_await start_process(std::move(table));
@@ -54,7 +58,8 @@ Task<WorkerSlot::Result> WorkerSlot::offer(std::shared_ptr<const PreparedTable> 
 
 // Addresses first: the table may need names the worker has not heard of.
 Task<WorkerSlot::Result> WorkerSlot::offer_to(std::shared_ptr<WorkerProcess> process,
-                                              std::shared_ptr<const PreparedTable> table, OfferedListeners listeners) {
+                                              std::shared_ptr<const PreparedTable> table,
+                                              OfferedListeners listeners) {
   for (message::Upstreams& known : context_.upstreams.known()) {
     const message::Message message(std::move(known));
     auto sent = co_await send_message(*process, message, {});
@@ -86,7 +91,8 @@ Task<WorkerSlot::Result> WorkerSlot::give_spawner(std::shared_ptr<WorkerProcess>
   co_return co_await send_message(*worker, socket, ours);
 }
 
-Task<> WorkerSlot::watch_spawner(std::shared_ptr<WorkerProcess> worker, std::shared_ptr<WorkerProcess> spawner,
+Task<> WorkerSlot::watch_spawner(std::shared_ptr<WorkerProcess> worker,
+                                 std::shared_ptr<WorkerProcess> spawner,
                                  std::optional<message::Identity> identity) {
   const auto self = shared_from_this();
   const WorkerExit exit = co_await spawner->exited();
@@ -217,7 +223,8 @@ void WorkerSlot::settle(const WorkerExit& exit) {
   context_.observer.worker_ended(*segments_);
   segments_.reset();
   process_.reset();
-  if (spawner_) spawner_bound_.emplace(std::exchange(spawner_, nullptr), context_.loop.get_executor(), spawner_end_max);
+  if (spawner_)
+    spawner_bound_.emplace(std::exchange(spawner_, nullptr), context_.loop.get_executor(), spawner_end_max);
 }
 
 void WorkerSlot::suspect(std::uint32_t route_slot) {
@@ -228,7 +235,8 @@ void WorkerSlot::suspect(std::uint32_t route_slot) {
   context_.log.warning("worker {} crashed while it ran a guest of {}", index_, name);
   if (!context_.quarantine.crashed(route_slot)) return;
   context_.counts.counts().routes[route_slot].quarantined = 1;
-  context_.log.error("{} is quarantined after {} crashes: 503 until the next reload", name, crashes_before_quarantine);
+  context_.log.error("{} is quarantined after {} crashes: 503 until the next reload", name,
+                     crashes_before_quarantine);
 }
 
 }  // namespace tollgate::gateway

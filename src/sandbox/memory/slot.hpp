@@ -105,8 +105,8 @@ class Slot {
   std::uint8_t* base_ = nullptr;  // aligned for huge pages
   std::size_t bytes_;
   PageSet hot_;
-  // What a reset does to hot_, made anew after it has changed. What is zero in the image is cleared: it need not
-  // be read from there.
+  // What a reset does to hot_, made anew after it has changed. What is zero in the image is cleared: it need
+  // not be read from there.
   struct Restore {
     std::size_t offset;
     std::size_t bytes;

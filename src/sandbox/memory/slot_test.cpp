@@ -146,8 +146,9 @@ TEST_F(SlotTest, opens_as_a_whole_when_the_budget_of_mappings_is_used_up) {
   EXPECT_EQ(Slot::create(nullptr, bytes, PageSet(pages), small).has_value(), true);
 }
 
-// The budget is below what the kernel gives, but others in the process map too. What the handler falls back to makes one
-// mapping of many and needs none: so host functions, which write as guests do, need not expect a fault either.
+// The budget is below what the kernel gives, but others in the process map too. What the handler falls back
+// to makes one mapping of many and needs none: so host functions, which write as guests do, need not expect a
+// fault either.
 TEST_F(SlotTest, serves_writes_when_the_kernel_has_no_mappings_left) {
   const auto write_without_mappings = [this] {
     const MemoryImage image = image_of(counted_bytes(bytes));

@@ -13,10 +13,13 @@ namespace {
 // $clockid. The CPU clocks count the whole worker, other guests' time included: denied.
 expected<clockid_t, Errno> host_clock(std::uint32_t id) {
   switch (static_cast<ClockId>(id)) {
-    case ClockId::realtime: return CLOCK_REALTIME;
-    case ClockId::monotonic: return CLOCK_MONOTONIC;
+    case ClockId::realtime:
+      return CLOCK_REALTIME;
+    case ClockId::monotonic:
+      return CLOCK_MONOTONIC;
     case ClockId::process_cputime:
-    case ClockId::thread_cputime: return unexpected(Errno::notsup);
+    case ClockId::thread_cputime:
+      return unexpected(Errno::notsup);
   }
   return unexpected(Errno::inval);
 }
@@ -25,8 +28,8 @@ std::uint64_t nanoseconds(const timespec& time) {
   return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000u + static_cast<std::uint64_t>(time.tv_nsec);
 }
 
-Errno store_clock(expected<clockid_t, Errno> clock, int (*read)(clockid_t, timespec*) noexcept, GuestMemory memory,
-                  std::uint32_t address) {
+Errno store_clock(expected<clockid_t, Errno> clock, int (*read)(clockid_t, timespec*) noexcept,
+                  GuestMemory memory, std::uint32_t address) {
   if (!clock) return clock.error();
   timespec time{};
   if (read(*clock, &time) != 0) return from_host(errno);
@@ -55,7 +58,8 @@ HostCall clock_res_get(Preview1&, GuestMemory memory, HostValue* slots) noexcept
   return answer(slots, store_clock(host_clock(slots[0].u32), ::clock_getres, memory, slots[1].u32));
 }
 
-// (id: clockid, precision: timestamp, time: Pointer<timestamp>); the precision is a wish, and ours is the best.
+// (id: clockid, precision: timestamp, time: Pointer<timestamp>); the precision is a wish, and ours is the
+// best.
 HostCall clock_time_get(Preview1&, GuestMemory memory, HostValue* slots) noexcept {
   return answer(slots, store_clock(host_clock(slots[0].u32), ::clock_gettime, memory, slots[2].u32));
 }
@@ -66,7 +70,8 @@ HostCall random_get(Preview1& state, GuestMemory memory, HostValue* slots) noexc
   const auto buffer = memory.range(slots[0].u32, slots[1].u32);
   if (!buffer) return answer(slots, Errno::fault);
   Preview1::Suspended& suspended = state.suspended();
-  const std::size_t done = suspended.active ? std::min<std::size_t>(suspended.progress_bytes, buffer->size()) : 0;
+  const std::size_t done =
+      suspended.active ? std::min<std::size_t>(suspended.progress_bytes, buffer->size()) : 0;
   const std::size_t slice = std::min(buffer->size() - done, random_slice_bytes);
   const Errno error = fill_random(buffer->subspan(done, slice));
   if (error == Errno::success && done + slice < buffer->size()) {

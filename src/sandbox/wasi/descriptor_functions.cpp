@@ -12,11 +12,14 @@ namespace {
 
 FileType file_type_of(const Descriptor& descriptor) {
   switch (descriptor.kind) {
-    case Descriptor::Kind::file: return FileType::regular_file;
-    case Descriptor::Kind::directory: return FileType::directory;
-    // Streams are pipes, for which there is no $filetype. Not a character device: C libraries would take stdout
-    // for a terminal and flush at every line.
-    default: return FileType::unknown;
+    case Descriptor::Kind::file:
+      return FileType::regular_file;
+    case Descriptor::Kind::directory:
+      return FileType::directory;
+    // Streams are pipes, for which there is no $filetype. Not a character device: C libraries would take
+    // stdout for a terminal and flush at every line.
+    default:
+      return FileType::unknown;
   }
 }
 
@@ -47,7 +50,8 @@ HostCall fd_fdstat_get(Preview1& state, GuestMemory memory, HostValue* slots) no
   (*to)[fdstat_layout::filetype] = static_cast<std::uint8_t>(file_type_of(descriptor));
   std::memcpy(to->data() + fdstat_layout::flags, &descriptor.flags, sizeof descriptor.flags);
   std::memcpy(to->data() + fdstat_layout::rights_base, &descriptor.base, sizeof descriptor.base);
-  std::memcpy(to->data() + fdstat_layout::rights_inheriting, &descriptor.inheriting, sizeof descriptor.inheriting);
+  std::memcpy(to->data() + fdstat_layout::rights_inheriting, &descriptor.inheriting,
+              sizeof descriptor.inheriting);
   return answer(slots, Errno::success);
 }
 
@@ -62,7 +66,8 @@ HostCall fd_fdstat_set_flags(Preview1& state, GuestMemory, HostValue* slots) noe
   if ((changed & (fdflags::dsync | fdflags::rsync | fdflags::sync)) != 0) return answer(slots, Errno::notsup);
   if (descriptor.kind == Descriptor::Kind::file && (changed & fdflags::append) != 0) {
     const int now = ::fcntl(descriptor.host, F_GETFL);
-    if (now < 0 || ::fcntl(descriptor.host, F_SETFL, now ^ O_APPEND) != 0) return answer(slots, from_host(errno));
+    if (now < 0 || ::fcntl(descriptor.host, F_SETFL, now ^ O_APPEND) != 0)
+      return answer(slots, from_host(errno));
   }
   descriptor.flags = static_cast<std::uint16_t>(wanted);
   return answer(slots, Errno::success);
@@ -87,7 +92,7 @@ HostCall fd_fdstat_set_rights(Preview1& state, GuestMemory, HostValue* slots) no
 HostCall fd_filestat_get(Preview1& state, GuestMemory memory, HostValue* slots) noexcept {
   const auto found = state.descriptors().find(slots[0].u32, rights::fd_filestat_get);
   if (!found) return answer(slots, found.error());
-  struct stat status {};  // a stream's is all zero
+  struct stat status{};  // a stream's is all zero
   if (!(*found)->is_stream() && ::fstat((*found)->host, &status) != 0) return answer(slots, from_host(errno));
   return answer(slots, store_filestat(memory, slots[1].u32, status));
 }
@@ -118,9 +123,17 @@ HostCall fd_prestat_dir_name(Preview1& state, GuestMemory memory, HostValue* slo
   return answer(slots, Errno::success);
 }
 
-HostCall sock_accept(Preview1& state, GuestMemory, HostValue* slots) noexcept { return deny_socket(state, slots); }
-HostCall sock_recv(Preview1& state, GuestMemory, HostValue* slots) noexcept { return deny_socket(state, slots); }
-HostCall sock_send(Preview1& state, GuestMemory, HostValue* slots) noexcept { return deny_socket(state, slots); }
-HostCall sock_shutdown(Preview1& state, GuestMemory, HostValue* slots) noexcept { return deny_socket(state, slots); }
+HostCall sock_accept(Preview1& state, GuestMemory, HostValue* slots) noexcept {
+  return deny_socket(state, slots);
+}
+HostCall sock_recv(Preview1& state, GuestMemory, HostValue* slots) noexcept {
+  return deny_socket(state, slots);
+}
+HostCall sock_send(Preview1& state, GuestMemory, HostValue* slots) noexcept {
+  return deny_socket(state, slots);
+}
+HostCall sock_shutdown(Preview1& state, GuestMemory, HostValue* slots) noexcept {
+  return deny_socket(state, slots);
+}
 
 }  // namespace tollgate::sandbox::wasi

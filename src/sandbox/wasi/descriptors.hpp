@@ -1,4 +1,5 @@
-// A run's descriptor table: standard streams 0-2, the granted directories from 3 on, then what the guest opens.
+// A run's descriptor table: standard streams 0-2, the granted directories from 3 on, then what the guest
+// opens.
 //
 // Most runs never open anything: until one does, there is no table and nothing is allocated.
 #pragma once
@@ -26,9 +27,9 @@ struct Descriptor {
   std::uint16_t flags = 0;  // $fdflags as the guest set them
   Rights base = 0;
   Rights inheriting = 0;
-  int host = -1;                // file or directory: what to work on; owned by `owned` or by the grant
+  int host = -1;  // file or directory: what to work on; owned by `owned` or by the grant
   UniqueFd owned;
-  std::string_view preopen;     // a granted directory's guest path; empty for everything else
+  std::string_view preopen;  // a granted directory's guest path; empty for everything else
 
   bool is_stream() const { return kind == Kind::input || kind == Kind::output || kind == Kind::error; }
 };

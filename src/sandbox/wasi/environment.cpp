@@ -63,9 +63,13 @@ HostCall proc_exit(Preview1& state, GuestMemory, HostValue* slots) noexcept {
 }
 
 // Denied: there is no process here that a signal could reach.
-HostCall proc_raise(Preview1&, GuestMemory, HostValue* slots) noexcept { return answer(slots, Errno::notsup); }
+HostCall proc_raise(Preview1&, GuestMemory, HostValue* slots) noexcept {
+  return answer(slots, Errno::notsup);
+}
 
 // A guest has one thread; its turn is taken from it at ticks, so there is nobody to yield to.
-HostCall sched_yield(Preview1&, GuestMemory, HostValue* slots) noexcept { return answer(slots, Errno::success); }
+HostCall sched_yield(Preview1&, GuestMemory, HostValue* slots) noexcept {
+  return answer(slots, Errno::success);
+}
 
 }  // namespace tollgate::sandbox::wasi

@@ -31,8 +31,8 @@ expected<std::uint32_t, Errno> read_file(Descriptors& descriptors, const Descrip
   return static_cast<std::uint32_t>(static_cast<std::size_t>(got) - rest.size());
 }
 
-expected<std::uint32_t, Errno> write_file(Descriptors& descriptors, const Descriptor& file, const Iovecs& from,
-                                          std::optional<std::uint64_t> offset) {
+expected<std::uint32_t, Errno> write_file(Descriptors& descriptors, const Descriptor& file,
+                                          const Iovecs& from, std::optional<std::uint64_t> offset) {
   const std::span<char> bounce = descriptors.bounce();
   std::size_t bytes = 0;
   for (std::uint32_t i = 0; i < from.count() && bytes < bounce.size(); ++i) {

@@ -14,7 +14,7 @@ namespace tollgate::sandbox::wasi {
 // Bytes moved, maybe fewer than asked for. Without `offset` at the file's own position, which moves on.
 expected<std::uint32_t, Errno> read_file(Descriptors& descriptors, const Descriptor& file, const Iovecs& to,
                                          std::optional<std::uint64_t> offset);
-expected<std::uint32_t, Errno> write_file(Descriptors& descriptors, const Descriptor& file, const Iovecs& from,
-                                          std::optional<std::uint64_t> offset);
+expected<std::uint32_t, Errno> write_file(Descriptors& descriptors, const Descriptor& file,
+                                          const Iovecs& from, std::optional<std::uint64_t> offset);
 
 }  // namespace tollgate::sandbox::wasi

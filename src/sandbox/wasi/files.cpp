@@ -24,7 +24,8 @@ expected<const Descriptor*, Errno> find_file(Preview1& state, std::uint32_t numb
 }
 
 HostCall transfer_at(Preview1& state, GuestMemory memory, HostValue* slots, Rights right,
-                     expected<std::uint32_t, Errno> (*transfer)(Descriptors&, const Descriptor&, const Iovecs&,
+                     expected<std::uint32_t, Errno> (*transfer)(Descriptors&, const Descriptor&,
+                                                                const Iovecs&,
                                                                 std::optional<std::uint64_t>)) {
   const auto file = find_file(state, slots[0].u32, right | rights::fd_seek);
   if (!file) return answer(slots, file.error());
@@ -74,7 +75,8 @@ std::size_t append_entry(std::span<std::uint8_t> to, const Entry& entry) {
   std::memcpy(head + dirent_layout::next, &entry.next, sizeof entry.next);
   std::memcpy(head + dirent_layout::inode, &entry.inode, sizeof entry.inode);
   std::memcpy(head + dirent_layout::name_length, &name_bytes, sizeof name_bytes);
-  head[dirent_layout::filetype] = static_cast<std::uint8_t>(file_type(static_cast<mode_t>(entry.type) << dirent_type_shift));
+  head[dirent_layout::filetype] =
+      static_cast<std::uint8_t>(file_type(static_cast<mode_t>(entry.type) << dirent_type_shift));
   const std::size_t head_bytes = std::min(to.size(), sizeof head);
   std::memcpy(to.data(), head, head_bytes);
   const std::size_t kept = std::min(to.size() - head_bytes, entry.name.size());
@@ -82,7 +84,8 @@ std::size_t append_entry(std::span<std::uint8_t> to, const Entry& entry) {
   return head_bytes + kept;
 }
 
-// A granted directory's descriptor is shared with other runs and workers, its position too: list by one of our own.
+// A granted directory's descriptor is shared with other runs and workers, its position too: list by one of
+// our own.
 Errno own_listing(Descriptor& directory) {
   if (directory.owned) return Errno::success;
   UniqueFd own(::openat(directory.host, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -192,7 +195,8 @@ HostCall fd_filestat_set_times(Preview1& state, GuestMemory, HostValue* slots) n
   const Errno error = to_times(slots[1].u64, slots[2].u64, slots[3].u32, times);
   if (error != Errno::success) return answer(slots, error);
   // A granted directory may be an O_PATH descriptor, which futimens(2) does not take.
-  return answer(slots, ::utimensat((*found)->host, "", times, AT_EMPTY_PATH) == 0 ? Errno::success : from_host(errno));
+  return answer(
+      slots, ::utimensat((*found)->host, "", times, AT_EMPTY_PATH) == 0 ? Errno::success : from_host(errno));
 }
 
 // (fd, offset, length, advice): advice may be ignored, and is.

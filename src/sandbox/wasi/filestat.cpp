@@ -7,7 +7,8 @@ constexpr std::uint64_t nanoseconds_per_second = 1'000'000'000;
 
 std::uint64_t nanoseconds(const timespec& time) {
   if (time.tv_sec < 0) return 0;  // before 1970: a $timestamp cannot say
-  return static_cast<std::uint64_t>(time.tv_sec) * nanoseconds_per_second + static_cast<std::uint64_t>(time.tv_nsec);
+  return static_cast<std::uint64_t>(time.tv_sec) * nanoseconds_per_second +
+         static_cast<std::uint64_t>(time.tv_nsec);
 }
 
 Errno to_time(std::uint64_t value, bool set, bool now, timespec& time) {

@@ -12,7 +12,8 @@ inline HostCall answer(HostValue* slots, Errno error) {
   return HostCall::done;
 }
 
-#define TOLLGATE_HOST_FUNCTION(name) HostCall name(Preview1& state, GuestMemory memory, HostValue* slots) noexcept
+#define TOLLGATE_HOST_FUNCTION(name) \
+  HostCall name(Preview1& state, GuestMemory memory, HostValue* slots) noexcept
 
 // environment.cpp
 TOLLGATE_HOST_FUNCTION(args_get);

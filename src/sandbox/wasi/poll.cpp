@@ -62,19 +62,20 @@ expected<SteadyTime, Errno> due(const Subscription& subscription, SteadyTime sin
                                               : SteadyTime(nanoseconds(subscription.timeout));
     case ClockId::realtime: {
       if (!absolute) return since + bounded(subscription.timeout);
-      const auto wall = std::chrono::duration_cast<nanoseconds>(
-          std::chrono::system_clock::now().time_since_epoch());
+      const auto wall =
+          std::chrono::duration_cast<nanoseconds>(std::chrono::system_clock::now().time_since_epoch());
       const auto wall_ns = static_cast<std::uint64_t>(wall.count());
       return subscription.timeout <= wall_ns ? now : now + bounded(subscription.timeout - wall_ns);
     }
     case ClockId::process_cputime:
-    case ClockId::thread_cputime: return unexpected(Errno::notsup);
+    case ClockId::thread_cputime:
+      return unexpected(Errno::notsup);
   }
   return unexpected(Errno::inval);
 }
 
-// A descriptor is always ready: files by definition, the streams because a read or write that cannot go on yet
-// suspends by itself.
+// A descriptor is always ready: files by definition, the streams because a read or write that cannot go on
+// yet suspends by itself.
 Event poll_descriptor(const Preview1& state, const Subscription& subscription) {
   const auto found = state.descriptors().find(subscription.id, rights::poll_fd_readwrite);
   if (!found) return {found.error()};
@@ -89,7 +90,8 @@ struct Pass {
 };
 
 // Writes an event for each subscription that is due.
-Pass pass(const Preview1& state, std::span<const std::uint8_t> in, std::span<std::uint8_t> out, SteadyTime since) {
+Pass pass(const Preview1& state, std::span<const std::uint8_t> in, std::span<std::uint8_t> out,
+          SteadyTime since) {
   const SteadyTime now = std::chrono::steady_clock::now();
   Pass result;
   for (std::size_t at = 0; at < in.size(); at += subscription_layout::size) {
@@ -108,7 +110,8 @@ Pass pass(const Preview1& state, std::span<const std::uint8_t> in, std::span<std
     } else {
       event.error = Errno::inval;
     }
-    store(out.subspan(std::size_t{result.events} * event_layout::size, event_layout::size), subscription, event);
+    store(out.subspan(std::size_t{result.events} * event_layout::size, event_layout::size), subscription,
+          event);
     ++result.events;
   }
   return result;

@@ -1,17 +1,18 @@
-// WASI preview 1 for one run: what `wasi_snapshot_preview1` means here, written once in plain C++ over GuestMemory
-// and HostValue, so that every engine binds the same functions.
+// WASI preview 1 for one run: what `wasi_snapshot_preview1` means here, written once in plain C++ over
+// GuestMemory and HostValue, so that every engine binds the same functions.
 //
 // The world a guest sees: stdin is the request body, stdout becomes the response, stderr goes to the log;
-// environment and arguments are the Input's; clocks and random numbers are real; of the file system there is only
-// what Input::directories grants. Sockets, signals and CPU clocks (they would tell of other runs on the same
-// thread) are denied by errno. Spec: WebAssembly/WASI, tag snapshot-01,
+// environment and arguments are the Input's; clocks and random numbers are real; of the file system there is
+// only what Input::directories grants. Sockets, signals and CPU clocks (they would tell of other runs on the
+// same thread) are denied by errno. Spec: WebAssembly/WASI, tag snapshot-01,
 // phases/snapshot/witx/{wasi_snapshot_preview1,typenames}.witx; comments name their items.
 //
-// In this folder: preview1 the table and a run's state; streams, environment, clocks, poll, files and paths the
-// functions by family; descriptors the table of open ones; beneath the confinement of paths; limits the bounds.
+// In this folder: preview1 the table and a run's state; streams, environment, clocks, poll, files and paths
+// the functions by family; descriptors the table of open ones; beneath the confinement of paths; limits the
+// bounds.
 //
-// Safety: guest pointers are checked by GuestMemory only, at each use; the kernel never sees a guest address; each
-// call is bounded (limits.hpp). Nothing here throws or trusts an argument.
+// Safety: guest pointers are checked by GuestMemory only, at each use; the kernel never sees a guest address;
+// each call is bounded (limits.hpp). Nothing here throws or trusts an argument.
 #pragma once
 
 #include <cstdint>
@@ -26,12 +27,12 @@ namespace tollgate::sandbox {
 
 inline constexpr std::string_view preview1_module = "wasi_snapshot_preview1";
 
-// All 46 functions, ordered by name. An import of preview1_module that is not here, or has another signature, must
-// be refused when a program is compiled.
+// All 46 functions, ordered by name. An import of preview1_module that is not here, or has another signature,
+// must be refused when a program is compiled.
 std::span<const HostFunction> preview1_functions();
 
-// One run's state. Construction copies the Input's views and allocates nothing; what they point to, and the Sink,
-// must outlive it.
+// One run's state. Construction copies the Input's views and allocates nothing; what they point to, and the
+// Sink, must outlive it.
 class Preview1 {
  public:
   // Why a function answered HostCall::end.

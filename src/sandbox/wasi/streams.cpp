@@ -19,8 +19,8 @@ HostCall read_input(Preview1& state, GuestMemory memory, HostValue* slots, const
     auto buffer = to.at(i);
     if (!buffer) return answer(slots, Errno::fault);
     while (!buffer->empty()) {
-      const Source::Piece piece =
-          state.input().body ? state.input().body->read(buffer->size()) : Source::Piece{Source::State::end, {}};
+      const Source::Piece piece = state.input().body ? state.input().body->read(buffer->size())
+                                                     : Source::Piece{Source::State::end, {}};
       if (piece.state == Source::State::later && total == 0) return state.wait_until(std::nullopt);
       if (piece.state != Source::State::ready || piece.bytes.empty()) {
         return answer_count(slots, memory, slots[3].u32, total);
@@ -40,7 +40,8 @@ HostCall write_output(Preview1& state, GuestMemory memory, HostValue* slots, con
     const auto buffer = from.at(i);
     if (!buffer) return answer(slots, Errno::fault);
     if (buffer->empty()) continue;
-    if (state.output_bytes() + buffer->size() > state.input().limits.output_bytes_max) return state.end_by_output();
+    if (state.output_bytes() + buffer->size() > state.input().limits.output_bytes_max)
+      return state.end_by_output();
     const Sink::State said = state.sink().write(text(*buffer));
     if (said == Sink::State::refused) return state.end_by_output();
     if (said == Sink::State::full) {
@@ -62,7 +63,8 @@ HostCall write_log(Preview1& state, GuestMemory memory, HostValue* slots, const 
     total += buffer->size();
   }
   // Buffers may overlap and so add up to more than a size can say.
-  return answer_count(slots, memory, slots[3].u32, static_cast<std::uint32_t>(std::min<std::uint64_t>(total, UINT32_MAX)));
+  return answer_count(slots, memory, slots[3].u32,
+                      static_cast<std::uint32_t>(std::min<std::uint64_t>(total, UINT32_MAX)));
 }
 
 }  // namespace
@@ -93,7 +95,8 @@ HostCall fd_write(Preview1& state, GuestMemory memory, HostValue* slots) noexcep
   if (kind == Descriptor::Kind::directory) return answer(slots, Errno::isdir);
   const auto file = state.descriptors().find(slots[0].u32, rights::fd_write);
   if (!file) return answer(slots, file.error());
-  return answer_count(slots, memory, slots[3].u32, write_file(state.descriptors(), **file, *from, std::nullopt));
+  return answer_count(slots, memory, slots[3].u32,
+                      write_file(state.descriptors(), **file, *from, std::nullopt));
 }
 
 }  // namespace tollgate::sandbox::wasi

@@ -55,7 +55,8 @@ class FakeGuest {
       : memory_(memory_bytes), source_(std::move(body)), state_(with_body(input), sink_) {}
 
   // Calls the function of that name; waits are resumed at once, up to `resumes` times.
-  HostCall call(std::string_view name, std::initializer_list<std::uint64_t> arguments, int resumes = 1 << 20) {
+  HostCall call(std::string_view name, std::initializer_list<std::uint64_t> arguments,
+                int resumes = 1 << 20) {
     const auto all = preview1_functions();
     const auto found = std::find_if(all.begin(), all.end(), [name](const auto& f) { return f.name == name; });
     if (found == all.end()) {
@@ -83,7 +84,9 @@ class FakeGuest {
 
   GuestMemory memory() { return {memory_.data(), memory_.size()}; }
   std::vector<std::uint8_t>& bytes() { return memory_; }
-  void put(std::uint32_t address, std::string_view text) { std::copy(text.begin(), text.end(), &memory_[address]); }
+  void put(std::uint32_t address, std::string_view text) {
+    std::copy(text.begin(), text.end(), &memory_[address]);
+  }
   template <std::integral T>
   void put(std::uint32_t address, T value) {
     ASSERT_TRUE(memory().store(address, value));
