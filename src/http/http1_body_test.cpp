@@ -159,11 +159,14 @@ class Http1BodiesBehindAFullSocket : public Http1Bodies {
     for (int i = 0; i < answers; ++i) requests += get;
     client.send(requests.append(last));
   }
-  void expect_all_answers_and_the_error(Client& client) {
-    const std::string all = client.receive_all();
+  static int whole_answers(const std::string& all) {
     int whole = 0;
     for (std::size_t at = all.find("x end"); at != std::string::npos; at = all.find("x end", at + 1)) ++whole;
-    EXPECT_EQ(whole, answers);
+    return whole;
+  }
+  void expect_all_answers_and_the_error(Client& client) {
+    const std::string all = client.receive_all();
+    EXPECT_EQ(whole_answers(all), answers);
     EXPECT_THAT(all, HasSubstr("Connection: close\r\n"));
     EXPECT_THAT(all, EndsWith("\r\n\r\nerror: internal|end"));
   }
@@ -201,6 +204,38 @@ TEST_F(Http1BodiesBehindAFullSocket, a_cut_ends_the_reader_that_waits_to_say_con
   Client client = connect(1);
   send_all(client);
   EXPECT_EQ(told(), "error: client_gone|end");
+}
+
+TEST_F(Http1BodiesBehindAFullSocket, a_head_that_never_ends_cuts_no_answer) {
+  ServerLimits limits;
+  limits.head_timeout = 100ms;
+  start_full([](Exchange&) {}, limits);
+  Client client = connect(1);
+  send_all(client, "GET /half");
+  std::this_thread::sleep_for(300ms);
+  EXPECT_EQ(whole_answers(client.receive_all()), answers);
+}
+
+TEST_F(Http1BodiesBehindAFullSocket, a_drain_cuts_no_answer_that_is_still_being_sent) {
+  start_full([](Exchange&) {});
+  Client client = connect(1);
+  send_all(client, "");
+  std::this_thread::sleep_for(100ms);
+  asio::post(loop_, [this] { server_->drain(); });
+  std::this_thread::sleep_for(400ms);  // more than drain_grace
+  EXPECT_EQ(whole_answers(client.receive_all()), answers);
+}
+
+TEST_F(Http1BodiesBehindAFullSocket, its_client_gives_its_place_to_another_at_the_cap) {
+  ServerLimits limits;
+  limits.connections_max = 1;
+  start_full([](Exchange&) {}, limits);
+  Client stuck = connect(1);
+  send_all(stuck, "");
+  std::this_thread::sleep_for(100ms);
+  Client next = connect();
+  EXPECT_THAT(next.ask(get, "x end"), EndsWith("x end"));
+  EXPECT_TRUE(eventually([](const ServerCounters& c) { return c.open == 1; }));
 }
 
 TEST_F(Http1BodiesBehindAFullSocket, continue_is_said_behind_the_answers_once_the_client_reads) {

@@ -216,7 +216,7 @@ Task<> Http1Connection::refuse(const Reason& reason, std::string_view detail, st
 
 void Http1Connection::close_idle() {
   closing_ = true;
-  if (waiting_idle_) stream_.interrupt();
+  if (waiting_idle_) stream_.interrupt_read();
 }
 
 void Http1Connection::cut() {

@@ -47,8 +47,12 @@ class Http1Connection final : public OpenHook, public IdleHook {
   // The connection's life. It owns itself: gone when this ends.
   static Task<> run(std::unique_ptr<Http1Connection> connection);
 
-  // No request is under way: close now. What has just arrived is answered all the same, as the last.
+  // No request is under way: close when all answers are sent. What has just arrived is answered all the same,
+  // as the last.
   void close_idle();
+
+  // The client takes its answers slower than they come.
+  bool waits_to_send() const { return stream_.waits_to_send(); }
 
   // Close now, whatever is under way.
   void cut();

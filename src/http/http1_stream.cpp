@@ -40,6 +40,8 @@ void Http1Stream::Wait::on_deadline(void* self) {
   if (wait.until > wait.armed_at) return wait.arm();
   wait.expired = wait.phase;
   ++wait.stream.shared_.counters.timeouts[static_cast<std::size_t>(wait.phase)];
+  // A reader's time has passed: answers to earlier requests may still be on their way.
+  if (&wait == &wait.stream.reading_) return wait.stream.interrupt_read();
   wait.stream.interrupt();
 }
 

@@ -48,7 +48,7 @@ class Http1Stream final : private TurnEnd::Item, private ReadPoll::Reader {
   Executor executor() { return socket_.get_executor(); }
   InputBuffer& input() { return input_; }
 
-  // Around a wait for bytes: when the phase's timeout has passed, the socket's operations are cancelled and
+  // Around a wait for bytes: when the phase's timeout has passed, the reader is woken with an error and
   // expired() names the phase. Several reads may share one deadline: end_wait only when it no longer counts.
   void begin_wait(Phase phase);
   void end_wait();
@@ -89,6 +89,9 @@ class Http1Stream final : private TurnEnd::Item, private ReadPoll::Reader {
   // A small message behind all that waits. It is sent whole or not at all, even if leave_sending() ends the
   // wait for it; it stays where it is until then. Errors: write_timeout, client_gone.
   Task<expected<void, const Reason*>> send_small(std::string_view message);
+
+  // The kernel takes no more now.
+  bool waits_to_send() const { return write_under_way_; }
 
   // Whoever waits for send_waiting() or send_small() goes on now; the sending goes on, too.
   void leave_sending();

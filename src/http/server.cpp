@@ -37,13 +37,18 @@ void Server::adopt(UniqueFd connected, const sockaddr_storage& remote, const End
   asio::co_spawn(loop_, Http1Connection::run(std::move(connection)), asio::detached);
 }
 
-// The longest idle connection goes; its client will open another when it needs one.
+// The longest idle connection goes; its client will open another when it needs one. One that does not read
+// its answers would keep its place until the write timeout.
 bool Server::make_room() {
   if (idle_.empty()) return false;
   ++shared_.counters.closed_for_room;
   Http1Connection& longest = idle_.front();
   idle_.pop_front();
-  longest.close_idle();
+  if (longest.waits_to_send()) {
+    longest.cut();
+  } else {
+    longest.close_idle();
+  }
   return true;
 }
 
