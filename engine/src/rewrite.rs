@@ -18,7 +18,7 @@ use std::fmt;
 use wasm_encoder::{
     CodeSection, DataCountSection, Function, FunctionSection, Module, RawSection, StartSection,
 };
-use wasmparser::{ExternalKind, Validator, WasmFeatures};
+use wasmparser::{BinaryReaderError, ExternalKind, Validator, WasmFeatures};
 
 use crate::config::FEATURES;
 pub use image::{Image, PAGE_BYTES, Run};
@@ -56,6 +56,10 @@ impl fmt::Display for Refusal {
 
 pub(crate) fn refuse<T>(sentence: impl Into<String>) -> Result<T, Refusal> {
     Err(Refusal(sentence.into()))
+}
+
+fn invalid(error: BinaryReaderError) -> Refusal {
+    Refusal(format!("is not valid WebAssembly: {error}"))
 }
 
 /// The preview 1 functions that the host provides: name to signature as in `sandbox/guest.hpp` ("iIi:i").
@@ -101,7 +105,7 @@ pub struct Rewritten {
 /// `memory_bytes_max`: the largest initial memory that is accepted.
 pub fn rewrite(wasm: &[u8], host: &HostFunctions, memory_bytes_max: u64) -> Result<Rewritten, Refusal> {
     refuse_other_formats(wasm)?;
-    let survey = Survey::of(wasm).map_err(|error| Refusal(format!("is not valid WebAssembly: {error}")))?;
+    let survey = Survey::of(wasm).map_err(invalid)?;
     refuse_other_memories(&survey)?;
     validate(wasm)?;
     check_imports(&survey, host)?;
@@ -109,7 +113,6 @@ pub fn rewrite(wasm: &[u8], host: &HostFunctions, memory_bytes_max: u64) -> Resu
     let (entry, entry_function) = check_exports(&survey)?;
 
     let memory = survey.memories[0];
-    let invalid = |error| Refusal(format!("is not valid WebAssembly: {error}"));
     let (plan, image) = segments::plan(&survey, memory.initial * WASM_PAGE_BYTES).map_err(invalid)?;
     let tables = if survey.uses_tables().map_err(invalid)? { Tables::Kept } else { Tables::LeftOut };
     let result = encode(wasm, &survey, &plan, tables, entry_function);
@@ -165,7 +168,7 @@ fn validate(wasm: &[u8]) -> Result<(), Refusal> {
         |features: WasmFeatures| Validator::new_with_features(features).validate_all(wasm).map(|_types| ());
     let Err(error) = valid_under(FEATURES) else { return Ok(()) };
     if valid_under(WasmFeatures::all()).is_err() {
-        return refuse(format!("is not valid WebAssembly: {error}"));
+        return Err(invalid(error));
     }
     let needed: Vec<String> = WasmFeatures::all()
         .difference(FEATURES)
@@ -265,8 +268,8 @@ enum Tables {
     LeftOut,
 }
 
-/// Copies the module, changing only start, data and unused tables. Custom sections (names, debug information, producers) are left
-/// out: nothing reads them at run time.
+/// Copies the module, changing only start, data and unused tables. Custom sections (names, debug information,
+/// producers) are left out: nothing reads them at run time.
 fn encode(wasm: &[u8], survey: &Survey, plan: &Plan, tables: Tables, entry: u32) -> Vec<u8> {
     // A module with a start function gets one more function, which calls both.
     let both = survey.start.map(|start| (start, survey.functions()));

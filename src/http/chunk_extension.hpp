@@ -1,7 +1,6 @@
 // What llhttp lets through in chunk extensions: a name without a character (`6;;c=d`, `6;=d`), a value
-// without one
-// (`6;c=`), and one that is quoted from its middle on (`6;c=d"e"`), where RFC 9112 section 7.1.1 wants tokens
-// or a quoted string. Other readers stop there, so we do.
+// without one (`6;c=`), and one that is quoted from its middle on (`6;c=d"e"`), where RFC 9112 section 7.1.1
+// wants tokens or a quoted string. Other readers stop there, so we do.
 #pragma once
 
 #include <cstddef>

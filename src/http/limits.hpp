@@ -32,8 +32,8 @@ struct ServerLimits {
   Duration body_timeout = std::chrono::seconds(10);   // between two pieces of a body
   Duration idle_timeout = std::chrono::seconds(60);   // between two requests of a connection
   Duration write_timeout = std::chrono::seconds(10);  // without the client taking a single byte
-  Duration linger_timeout =
-      std::chrono::seconds(1);  // reading on after a refusal, so that its answer arrives
+  // Reading on after a refusal, so that its answer arrives.
+  Duration linger_timeout = std::chrono::seconds(1);
 
   std::size_t unread_body_bytes_max =
       64u << 10;  // of a body its handler left alone, read away to keep the connection

@@ -20,9 +20,9 @@ inline constexpr std::uint64_t transformed_response_bytes_default = 10u << 20;
 
 // Limits of a route. The names are those of the configuration, the errors and docs/configuration.md.
 struct Limits {
-  Milliseconds deadline{
-      5000};               // wall time from the last bytes of the request that arrived to the response's head
-  Milliseconds cpu{1000};  // thread CPU time inside the guest
+  // Wall time from the last bytes of the request that arrived to the response's head.
+  Milliseconds deadline{5000};
+  Milliseconds cpu{1000};                   // thread CPU time inside the guest
   std::uint64_t memory_bytes = 128u << 20;  // `memory`: linear memory of a guest
   std::uint64_t body_bytes = 2u << 20;      // `body`: request body
   std::uint64_t output_bytes = 8u << 20;    // `output`: what a guest may answer
@@ -59,8 +59,8 @@ struct WasmBackend {
   std::vector<DirectoryGrant> dirs;
   Runtime runtime = Runtime::wasmtime_embedded;
   EngineMode mode = EngineMode::aot;  // of the other runtimes
-  std::vector<std::string> engine =
-      {};  // their argv up to the guest's variables: filled in by the supervisor
+  // Their argv up to the guest's variables: filled in by the supervisor.
+  std::vector<std::string> engine = {};
 };
 // What a module is called that was prepared for another runtime: each pair of runtime and mode needs a file
 // of its own.
