@@ -51,10 +51,12 @@ struct ServerLimits {
   std::uint32_t pipelined_turn_max = 16;
   std::uint32_t accept_turn_max = 64;  // connections accepted before the loop gets a turn
 
-  // Out of descriptors or memory: how long accepting rests, doubled up to the maximum while it lasts. The
-  // kernel's backlog keeps the connections meanwhile.
+  // When accepting fails (out of descriptors, most often): how long it rests, doubled up to the maximum while
+  // it lasts. The kernel's backlog keeps the connections meanwhile.
   Duration accept_pause_min = std::chrono::milliseconds(20);
   Duration accept_pause_max = std::chrono::seconds(1);
+  // From one log line that says so to the next: at the edge it may fail and succeed many times a second.
+  Duration accept_log_interval = std::chrono::minutes(1);
 };
 
 // Input buffer of a connection: what nearly every head fits in, so that ten thousand idle ones take 40 MB.

@@ -4,6 +4,8 @@
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
+#include <cstring>
+#include <new>
 
 #include "http/server.hpp"
 
@@ -66,18 +68,16 @@ void Listener::retry_now() {
 Task<> Listener::run() {
   while (!stopped_) {
     const Turn turn = accept_some();
-    if (turn == Turn::broken) co_return;
     if (turn == Turn::unfinished) {
       co_await asio::post(loop_, use_task);
-    } else if (turn == Turn::exhausted) {
-      ++shared_.counters.accept_errors;
+    } else if (turn == Turn::failed) {
       pause_.expires_after(pause_length_);
       pause_length_ = std::min(pause_length_ * 2, shared_.limits.accept_pause_max);
       const auto [ignored] = co_await pause_.async_wait(use_task_tuple);
       static_cast<void>(ignored);
     } else {
-      const auto [error] = co_await socket_.async_wait(TcpAcceptor::wait_read, use_task_tuple);
-      if (error) co_return;
+      const auto [closed] = co_await socket_.async_wait(TcpAcceptor::wait_read, use_task_tuple);
+      static_cast<void>(closed);  // by stop()
     }
   }
 }
@@ -90,27 +90,43 @@ Listener::Turn Listener::accept_some() {
                              SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
       pause_length_ = shared_.limits.accept_pause_min;
-      server_.adopt(UniqueFd(fd), remote, local_);
+      try {
+        server_.adopt(UniqueFd(fd), remote, local_);
+      } catch (const std::bad_alloc&) {
+        on_failure(ENOMEM);
+        return Turn::failed;
+      }
       continue;
     }
     switch (errno) {
       case EAGAIN:
         return Turn::drained;
-      case EMFILE:
-      case ENFILE:
-      case ENOBUFS:
-      case ENOMEM:
-        server_.when_closed(*this);
-        return Turn::exhausted;
-      case EBADF:
-      case EINVAL:
-      case ENOTSOCK:
-        return Turn::broken;
-      default:  // of this one connection: ECONNABORTED, EINTR, EPROTO, EPERM, ENETDOWN, ...
-        break;
+      case EINTR:
+      case ECONNABORTED:
+      case EPROTO:
+      case ENOPROTOOPT:
+      case ENETDOWN:
+      case ENETUNREACH:
+      case EHOSTDOWN:
+      case EHOSTUNREACH:
+      case ENONET:
+        break;  // of this one connection
+      default:
+        on_failure(errno);
+        return Turn::failed;
     }
   }
   return Turn::unfinished;
+}
+
+void Listener::on_failure(int error) {
+  ++shared_.counters.accept_errors;
+  server_.retry_when_closed();
+  const SteadyTime now = std::chrono::steady_clock::now();
+  if (now < logs_again_) return;
+  logs_again_ = now + shared_.limits.accept_log_interval;
+  shared_.log.error("accepting on {} port {}: {}; it is tried again", local_.address(), local_.port(),
+                    std::strerror(error));
 }
 
 }  // namespace tollgate::http

@@ -1,8 +1,9 @@
 // Accepts connections on one listening descriptor for a Server.
 //
-// Out of descriptors or memory (EMFILE, ENFILE, ENOBUFS, ENOMEM) it rests, longer each time, and tries at
-// once when a connection closes; meanwhile the kernel's backlog holds the clients. A connection that died in
-// the backlog (ECONNABORTED and the network errors accept(2) names) is passed over.
+// A connection that died in the backlog (ECONNABORTED and the network errors accept(2) names) is passed over.
+// After any other failure it logs the cause, rests, longer each time, and tries again; at once when a
+// connection closes, for the usual cause is that descriptors or memory have run out. Meanwhile the kernel's
+// backlog holds the clients.
 #pragma once
 
 #include "base/async.hpp"
@@ -30,10 +31,11 @@ class Listener {
   void retry_now();
 
  private:
-  enum class Turn : std::uint8_t { drained, unfinished, exhausted, broken };
+  enum class Turn : std::uint8_t { drained, unfinished, failed };
 
   Task<> run();
   Turn accept_some();
+  void on_failure(int error);
 
   EventLoop& loop_;
   Server& server_;
@@ -42,6 +44,7 @@ class Listener {
   Endpoint local_;
   SteadyTimer pause_;
   Duration pause_length_;
+  SteadyTime logs_again_{};  // not before
   bool stopped_ = false;
 };
 

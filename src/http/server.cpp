@@ -7,8 +7,8 @@
 
 namespace tollgate::http {
 
-Server::Server(EventLoop& loop, TimerWheel& wheel, Handler& handler, const ServerLimits& limits)
-    : loop_(loop), shared_(loop, wheel, handler, limits), drained_(loop) {
+Server::Server(EventLoop& loop, TimerWheel& wheel, Handler& handler, Log& log, const ServerLimits& limits)
+    : loop_(loop), shared_(loop, wheel, handler, log, limits), drained_(loop) {
   drained_.expires_at(SteadyTime::max());
 }
 
@@ -29,10 +29,10 @@ void Server::adopt(UniqueFd connected, const sockaddr_storage& remote, const End
     return;
   }
   const Endpoint here = local.is_wildcard() ? local_endpoint(connected.get()) : local;
-  ++shared_.counters.accepted;
-  ++shared_.counters.open;
   auto connection =
       std::make_unique<Http1Connection>(shared_, *this, loop_, std::move(connected), Endpoint(remote), here);
+  ++shared_.counters.accepted;
+  ++shared_.counters.open;
   open_.push_back(*connection);
   asio::co_spawn(loop_, Http1Connection::run(std::move(connection)), asio::detached);
 }
@@ -72,7 +72,9 @@ void Server::refuse_at_cap(int fd) {
 void Server::ended(Http1Connection&) {
   --shared_.counters.open;
   ++shared_.counters.closed;
-  if (Listener* listener = std::exchange(waiting_for_close_, nullptr)) listener->retry_now();
+  if (std::exchange(retries_when_closed_, false)) {
+    for (const auto& listener : listeners_) listener->retry_now();
+  }
   drained_.cancel();
 }
 

@@ -2,11 +2,11 @@
 //
 //   EventLoop loop(BOOST_ASIO_CONCURRENCY_HINT_UNSAFE);
 //   TimerWheel wheel(loop);
-//   Server server(loop, wheel, handler, ServerLimits{});
+//   Server server(loop, wheel, handler, log, ServerLimits{});
 //   server.listen(UniqueFd(fd));
 //   loop.run();
 //
-// Threads: the event loop's one. The handler outlives the server; wheel and server outlive the loop's last
+// Threads: the event loop's one. Handler and log outlive the server; wheel and server outlive the loop's last
 // run, or are destroyed when drained() has completed.
 #pragma once
 
@@ -27,7 +27,7 @@ class Listener;
 
 class Server final : public ConnectionOwner {
  public:
-  Server(EventLoop& loop, TimerWheel& wheel, Handler& handler, const ServerLimits& limits);
+  Server(EventLoop& loop, TimerWheel& wheel, Handler& handler, Log& log, const ServerLimits& limits);
   ~Server();
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
@@ -47,8 +47,8 @@ class Server final : public ConnectionOwner {
   // For listeners: takes over a connected, non-blocking socket, or refuses it at the cap.
   void adopt(UniqueFd connected, const sockaddr_storage& remote, const Endpoint& local);
   void stopped_accepting();
-  // The descriptors that closing connections free are worth a try.
-  void when_closed(Listener& listener) { waiting_for_close_ = &listener; }
+  // The descriptor that the next closing connection frees is worth a try.
+  void retry_when_closed() { retries_when_closed_ = true; }
 
  private:
   using All = boost::intrusive::list<Http1Connection, boost::intrusive::base_hook<OpenHook>,
@@ -71,7 +71,7 @@ class Server final : public ConnectionOwner {
   std::size_t accepting_ = 0;  // listeners whose task has not ended
   SteadyTimer drained_;
   TimerWheel::Deadline drain_grace_{&close_idle, this};
-  Listener* waiting_for_close_ = nullptr;
+  bool retries_when_closed_ = false;
 };
 
 }  // namespace tollgate::http

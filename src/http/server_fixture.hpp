@@ -7,7 +7,9 @@
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <boost/asio/co_spawn.hpp>
@@ -189,7 +191,7 @@ class ServerFixture : public ::testing::Test {
  protected:
   void start(ScriptedHandler::Script script = answer_hello, ServerLimits limits = {}, int family = AF_INET) {
     handler_ = std::make_unique<ScriptedHandler>(std::move(script));
-    server_ = std::make_unique<Server>(loop_, wheel_, *handler_, limits);
+    server_ = std::make_unique<Server>(loop_, wheel_, *handler_, log_, limits);
     UniqueFd listening = listen_on_loopback(family);
     if (send_buffer_bytes_ > 0) {  // connections have it from the listener
       ::setsockopt(listening.get(), SOL_SOCKET, SO_SNDBUF, &send_buffer_bytes_, sizeof send_buffer_bytes_);
@@ -236,11 +238,18 @@ class ServerFixture : public ::testing::Test {
     return client.receive_all();
   }
   Client connect(int receive_buffer = 0) { return Client(port_, AF_INET, receive_buffer); }
+  std::string logged() const {
+    std::string text(64 << 10, '\0');
+    const ssize_t size = ::pread(log_file_.get(), text.data(), text.size(), 0);
+    return text.substr(0, size > 0 ? static_cast<std::size_t>(size) : 0);
+  }
 
   int send_buffer_bytes_ = 0;  // of the server's connections, set before start(); 0: the kernel's choice
   EventLoop loop_;
   asio::executor_work_guard<Executor> work_{loop_.get_executor()};
   TimerWheel wheel_{loop_};
+  UniqueFd log_file_{::memfd_create("log", MFD_CLOEXEC)};
+  Log log_{"test", log_file_.get()};
   std::unique_ptr<ScriptedHandler> handler_;
   std::unique_ptr<Server> server_;
   std::uint16_t port_ = 0;

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/log.hpp"
 #include "base/read_poll.hpp"
 #include "base/timer_wheel.hpp"
 #include "base/turn_end.hpp"
@@ -30,25 +31,27 @@ struct ServerCounters {
   std::uint64_t refused = 0;                     // heads that did not
   std::uint64_t refused_at_cap = 0;              // connections beyond connections_max
   std::uint64_t closed_for_room = 0;             // idle ones that made room at the cap
-  std::uint64_t accept_errors = 0;               // out of descriptors or memory; accepting paused
+  std::uint64_t accept_errors = 0;               // accepting failed and paused
   std::array<std::uint64_t, phases> timeouts{};  // by Phase
 };
 
 using BodyBuffer = std::unique_ptr<std::array<char, body_piece_bytes>>;
 
 struct ServerShared {
-  ServerShared(EventLoop& loop, TimerWheel& timer_wheel, Handler& request_handler,
+  ServerShared(EventLoop& loop, TimerWheel& timer_wheel, Handler& request_handler, Log& process_log,
                const ServerLimits& server_limits)
       : turn_end(asio::use_service<TurnEnd>(loop)),
         read_poll(asio::use_service<ReadPoll>(loop)),
         wheel(timer_wheel),
         handler(request_handler),
+        log(process_log),
         limits(server_limits) {}
 
   TurnEnd& turn_end;
   ReadPoll& read_poll;
   TimerWheel& wheel;
   Handler& handler;
+  Log& log;
   ServerLimits limits;
   ServerCounters counters;
   DateLine date;

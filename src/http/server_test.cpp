@@ -188,6 +188,48 @@ TEST_F(HttpServer, out_of_descriptors_it_waits_without_spinning_and_loses_nobody
   EXPECT_THAT(waiting[2].receive_until("hello"), EndsWith("hello"));
 }
 
+TEST_F(HttpServer, out_of_descriptors_every_listener_tries_again_when_a_connection_closes) {
+  ServerLimits limits;
+  limits.accept_pause_min = limits.accept_pause_max = 60s;
+  start(answer_hello, limits);
+  UniqueFd second = listen_on_loopback();
+  const std::uint16_t second_port = local_endpoint(second.get()).port();
+  ASSERT_TRUE(on_loop([&] { return server_->listen(std::move(second)); }));
+  Client warm = connect();
+  warm.ask(get);
+  std::vector<UniqueFd> sockets;
+  for (int i = 0; i < 2; ++i) sockets.emplace_back(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const NoDescriptors none;
+  Client at_first(std::move(sockets[0]), port_);
+  Client at_second(std::move(sockets[1]), second_port);
+  ASSERT_TRUE(eventually([](const ServerCounters& c) { return c.accept_errors == 2; }));
+  warm.close();  // frees one descriptor here and one in the server
+  EXPECT_THAT(at_first.ask(get), EndsWith("hello"));
+  EXPECT_THAT(at_second.ask(get), EndsWith("hello"));
+}
+
+TEST_F(HttpServer, a_listener_that_breaks_is_logged_once_and_accepts_again_when_it_is_whole) {
+  start();
+  UniqueFd listening = listen_on_loopback();
+  const UniqueFd same(::dup(listening.get()));
+  const std::uint16_t broken_port = local_endpoint(same.get()).port();
+  ASSERT_TRUE(on_loop([&] { return server_->listen(std::move(listening)); }));
+  ::shutdown(same.get(), SHUT_RDWR);
+  ASSERT_TRUE(eventually([](const ServerCounters& c) { return c.accept_errors > 2; }));
+  const double cpu = cpu_seconds();
+  std::this_thread::sleep_for(300ms);
+  EXPECT_LT(cpu_seconds() - cpu, 0.1);
+  const std::string line = "accepting on 127.0.0.1 port " + std::to_string(broken_port) +
+                           ": Invalid argument; it is tried again\n";
+  const std::string log = logged();
+  EXPECT_THAT(log, EndsWith(line));
+  EXPECT_EQ(std::count(log.begin(), log.end(), '\n'), 1) << log;
+  EXPECT_THAT(connect().ask(get), EndsWith("hello")) << "the other listener";
+
+  ASSERT_EQ(::listen(same.get(), 16), 0);
+  EXPECT_THAT(Client(local_endpoint(same.get()).port()).ask(get), EndsWith("hello"));
+}
+
 TEST_F(HttpServer, serves_ipv6) {
   start(
       [](Exchange& exchange) -> Task<> {

@@ -137,6 +137,9 @@ TEST(Edge, out_of_descriptors_it_serves_on_without_a_spin_and_loses_nobody) {
   const long before = cpu_ticks(worker);
   std::this_thread::sleep_for(std::chrono::seconds(1));
   EXPECT_LT(cpu_ticks(worker) - before, 20);
+  EXPECT_NE(gateway.err().find(fmt::format("accepting on 127.0.0.1 port {}: Too many open files", port)),
+            std::string::npos)
+      << gateway.err();
   while (!waiting.empty()) {  // as many as there is room for, and so on
     served.clear();
     std::erase_if(waiting, [&served](Connection& client) {

@@ -16,15 +16,15 @@ http::ServerLimits admin_limits() {
 
 }  // namespace
 
-AdminServer::AdminServer(EventLoop& loop, const AdminSource& source)
-    : wheel_(loop), admin_(source), server_(loop, wheel_, admin_, admin_limits()) {}
+AdminServer::AdminServer(EventLoop& loop, const AdminSource& source, Log& log)
+    : wheel_(loop), admin_(source), server_(loop, wheel_, admin_, log, admin_limits()) {}
 
 expected<std::unique_ptr<AdminServer>, std::string> AdminServer::open(EventLoop& loop,
-                                                                      const AdminSource& source,
+                                                                      const AdminSource& source, Log& log,
                                                                       const std::string& address) {
   auto listener = listen_alone(address);
   if (!listener) return unexpected("admin: " + listener.error());
-  auto opened = std::make_unique<AdminServer>(loop, source);
+  auto opened = std::make_unique<AdminServer>(loop, source, log);
   opened->address_ = bound_address(listener->get());
   if (!opened->server_.listen(std::move(*listener))) return unexpected("admin: cannot accept on " + address);
   return opened;

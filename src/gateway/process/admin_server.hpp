@@ -15,11 +15,11 @@ namespace tollgate::gateway {
 
 class AdminServer {
  public:
-  // `source` outlives it.
+  // `source` and `log` outlive it.
   static expected<std::unique_ptr<AdminServer>, std::string> open(EventLoop& loop, const AdminSource& source,
-                                                                  const std::string& address);
+                                                                  Log& log, const std::string& address);
 
-  AdminServer(EventLoop& loop, const AdminSource& source);
+  AdminServer(EventLoop& loop, const AdminSource& source, Log& log);
 
   const std::string& address() const { return address_; }  // with the real port
 

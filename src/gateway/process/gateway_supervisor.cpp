@@ -70,7 +70,7 @@ Task<GatewaySupervisor::Result> GatewaySupervisor::start() {
 GatewaySupervisor::Result GatewaySupervisor::open_own_ports(const Config& config, const Config* serving,
                                                             OwnPorts& opened) {
   if (config.admin && (serving == nullptr || serving->admin != config.admin)) {
-    auto admin = AdminServer::open(loop_, *this, *config.admin);
+    auto admin = AdminServer::open(loop_, *this, context_.log, *config.admin);
     if (!admin) return unexpected(admin.error());
     opened.admin = std::move(*admin);
   }

@@ -111,7 +111,7 @@ Task<Worker::Result> Worker::take(message::Start start, Fds fds) {
   if (!memory) co_return unexpected(memory.error());
   auto locked = lock_down(start.identity);
   if (!locked) co_return locked;
-  gateway_.emplace(loop_, std::move(*memory));
+  gateway_.emplace(loop_, std::move(*memory), log_);
   co_return Result{};
 }
 

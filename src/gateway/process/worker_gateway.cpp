@@ -32,17 +32,18 @@ expected<WorkerMemory, std::string> WorkerMemory::map(int counts_fd, int mark_fd
 }
 
 WorkerGateway::Serving::Serving(EventLoop& loop, TimerWheel& wheel, WorkerServices& services,
-                                OfferedTable& table, WorkerRow& row)
+                                OfferedTable& table, WorkerRow& row, Log& log)
     : dispatcher(services, table.table),
-      server(loop, wheel, dispatcher, server_limits(table.connections_max)),
+      server(loop, wheel, dispatcher, log, server_limits(table.connections_max)),
       connection_stats(loop, server.counters(), row) {}
 
-WorkerGateway::WorkerGateway(EventLoop& loop, WorkerMemory memory)
+WorkerGateway::WorkerGateway(EventLoop& loop, WorkerMemory memory, Log& log)
     : loop_(loop),
       memory_(std::move(memory)),
       stats_(*static_cast<StatsSegment*>(memory_.stats.data())),
-      log_(loop, stderr_sink(), AccessLogWriter::Requests::off, stats_.worker),
-      recorder_(stats_, log_),
+      log_(log),
+      access_log_(loop, stderr_sink(), AccessLogWriter::Requests::off, stats_.worker),
+      recorder_(stats_, access_log_),
       loop_delay_(loop, stats_.worker.loop_delay),
       wheel_(loop),
       upstreams_(loop.get_executor(), wheel_),
@@ -91,9 +92,9 @@ WorkerGateway::Result WorkerGateway::switch_to(std::uint64_t generation) {
   }
   OfferedTable table = std::move(*offered_);
   offered_.reset();
-  log_.reopen(std::move(table.log_sink), table.log_requests);
+  access_log_.reopen(std::move(table.log_sink), table.log_requests);
   if (!serving_) {
-    serving_.emplace(loop_, wheel_, services_, table, stats_.worker);
+    serving_.emplace(loop_, wheel_, services_, table, stats_.worker, log_);
     serving_->connection_stats.start();
     loop_delay_.start();
   } else {

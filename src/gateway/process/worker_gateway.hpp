@@ -49,7 +49,7 @@ class WorkerGateway {
   using Result = expected<void, std::string>;
 
   // Serves nobody before the first switch_to(). The first table's `connections` is for the worker's life.
-  WorkerGateway(EventLoop& loop, WorkerMemory memory);
+  WorkerGateway(EventLoop& loop, WorkerMemory memory, Log& log);
 
   // Loads a table beside the one that serves. The error is a sentence that names what could not be loaded.
   Result load(ReceivedTable received);
@@ -68,13 +68,13 @@ class WorkerGateway {
   Task<> drain(std::chrono::milliseconds limit);
 
   // What the log still holds leaves, as far as its reader takes it.
-  void flush_log() { log_.flush(); }
+  void flush_log() { access_log_.flush(); }
 
  private:
   // Exists from the first switch on.
   struct Serving {
-    Serving(EventLoop& loop, TimerWheel& wheel, WorkerServices& services, OfferedTable& table,
-            WorkerRow& row);
+    Serving(EventLoop& loop, TimerWheel& wheel, WorkerServices& services, OfferedTable& table, WorkerRow& row,
+            Log& log);
     Dispatcher dispatcher;
     http::Server server;
     ConnectionStats connection_stats;
@@ -83,7 +83,8 @@ class WorkerGateway {
   EventLoop& loop_;
   WorkerMemory memory_;
   StatsSegment& stats_;
-  AccessLogWriter log_;
+  Log& log_;
+  AccessLogWriter access_log_;
   StatsRecorder recorder_;
   LoopDelayProbe loop_delay_;
   TimerWheel wheel_;
