@@ -278,5 +278,19 @@ TEST_F(Http1Bodies, reads_a_small_unread_body_away_and_closes_on_a_large_one) {
   EXPECT_THAT(client.receive_until("hello"), HasSubstr("Connection: close\r\n"));
 }
 
+// The answer waits for the end of the loop's turn, and all that is read away is there before that.
+TEST_F(Http1Bodies, an_early_answer_is_sent_before_the_connection_closes_on_a_large_unread_body) {
+  start();
+  Client client = connect();
+  client.ask(get);
+  std::string body;
+  for (int i = 0; i < 30; ++i) body += "1000\r\n" + std::string(0x1000, 'x') + "\r\n";
+  on_loop([&] {
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n" + body);
+    std::this_thread::sleep_for(20ms);
+  });
+  EXPECT_THAT(client.receive_all(), EndsWith("hello"));
+}
+
 }  // namespace
 }  // namespace tollgate::http::test

@@ -261,6 +261,7 @@ Task<expected<void, const Reason*>> Http1Stream::write_rest(std::span<iovec> pie
 }
 
 Task<> Http1Stream::linger(std::size_t bytes_max) {
+  co_await send_waiting();
   ::shutdown(fd_, SHUT_WR);
   BodyBuffer away = shared_.take_body_buffer();
   begin_wait(Phase::linger);

@@ -103,8 +103,8 @@ class Http1Stream final : private TurnEnd::Item, private ReadPoll::Reader {
   // iovec_max pieces. Errors: write_timeout, client_gone.
   Task<expected<void, const Reason*>> write_rest(std::span<iovec> pieces, std::size_t taken);
 
-  // What the client still sends is read away, within bounds, so that closing does not reset what it has not
-  // read.
+  // Sends what waits and ends the stream to the client. What the client still sends is read away, within
+  // bounds, so that closing does not reset what it has not read.
   Task<> linger(std::size_t bytes_max);
 
   // Wakes whoever reads with an error, once; what is being sent is sent.
