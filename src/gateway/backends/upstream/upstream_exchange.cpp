@@ -346,7 +346,7 @@ void UpstreamExchange::client_failed(const http::Reason& reason) {
 UpstreamExchange::Verdict UpstreamExchange::fail(const http::Reason& reason, std::string_view detail) {
   const http::Reason* const cause = exchange_.cancellation.cause();
   context_.reason = cause != nullptr ? cause : body_failure_ != nullptr ? body_failure_ : &reason;
-  context_.detail = detail;
+  context_.detail = context_.reason == &reason ? detail : std::string_view();
   if (connection_) connection_->close();
   return Verdict::failed;
 }

@@ -168,6 +168,7 @@ TEST_F(ProxyFaults, ends_the_upstream_request_when_the_body_fails) {
   call.body.failure = &http::reasons::body_too_large;
   serve(call);
   EXPECT_EQ(call.context.reason, &http::reasons::body_too_large);
+  EXPECT_EQ(call.context.detail, "") << "what that did to the connection is no detail of it";
   EXPECT_TRUE(let_go_of(server));
   EXPECT_TRUE(received.closed);
 }
