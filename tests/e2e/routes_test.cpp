@@ -65,6 +65,20 @@ TEST(Routes, method_decides_last_and_a_wrong_one_is_405_with_allow) {
   EXPECT_TRUE(wrong.field("x-request-id"));
 }
 
+TEST(Routes, trace_and_connect_reach_no_handler) {
+  const auto gateway =
+      serve("[[route]]\npath = \"/native\"\nnative = \"echo\"\n" +
+            std::string("[[route]]\npath = \"/spawn\"\nspawn = [\"cat\"]\nabi = \"stdio\"\n") +
+            "[[route]]\npath = \"/proxy\"\nupstream = \"http://127.0.0.1:9\"\n" + respond("/fixed", "fixed"));
+  for (const char* path : {"/native", "/spawn", "/proxy", "/fixed"}) {
+    const Response refused = request(gateway.port(), "TRACE", path);
+    EXPECT_EQ(refused.status, 405) << path;
+    EXPECT_EQ(refused.field("allow"), "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH") << path;
+  }
+  EXPECT_EQ(request(gateway.port(), "TRACE", "/none").status, 404);
+  EXPECT_EQ(request(gateway.port(), "CONNECT", "a.example:443").status, 501);
+}
+
 TEST(Routes, options_is_answered_for_known_paths_and_the_server) {
   const auto gateway = serve(respond("/x", "get", "method = \"GET\"") + respond("/any", "any"));
   const Response known = request(gateway.port(), "OPTIONS", "/x");

@@ -22,7 +22,11 @@ constexpr std::uint32_t bit(http::Method method) {
   return std::uint32_t{1} << static_cast<unsigned>(method);
 }
 
+// Of a route that names no method.
+constexpr std::uint32_t any_method_bits = ~bit(http::Method::trace);
+
 std::uint32_t bits_of(const std::vector<std::string>& methods) {
+  if (methods.empty()) return any_method_bits;
   std::uint32_t bits = 0;
   for (const std::string& name : methods) {
     for (const NamedMethod& known : known_methods) bits |= known.name == name ? bit(known.method) : 0;
@@ -158,8 +162,8 @@ RouteTable::Place RouteTable::place_of(std::string_view path, std::string_view h
 }
 
 bool RouteTable::takes(const Candidate& candidate, const http::Request& request) const {
-  if (candidate.any_method) return true;
   if (request.method != http::Method::other) return (candidate.methods & bit(request.method)) != 0;
+  if (candidate.any_method) return true;
   const auto& names = routes_[candidate.route].methods;
   return std::find(names.begin(), names.end(), request.method_name) != names.end();
 }
@@ -185,7 +189,7 @@ std::string RouteTable::allowed_methods(const http::Request& request) const {
   std::vector<std::string_view> others;
   for (const Candidate& candidate : *place.candidates) {
     if (!host_matches(candidate.host, request.host)) continue;
-    bits |= candidate.any_method ? ~std::uint32_t{0} : candidate.methods;
+    bits |= candidate.methods;
     for (const std::string& name : routes_[candidate.route].methods) {
       const bool is_known = bits_of({name}) != 0;
       if (!is_known && std::find(others.begin(), others.end(), name) == others.end()) others.push_back(name);

@@ -1,7 +1,8 @@
 // Which route takes a request. Precedence: exact path, then longest prefix; among routes of that path whose
 // host matches: exact host, then longest wildcard, then any; then a named method before any method. The path
 // decides first: a path that is known for this host but not for this method is method_not_allowed, and no
-// shorter path is tried.
+// shorter path is tried. TRACE is taken only by a route that names it: who answers it shows what
+// intermediaries added to a request (RFC 9110 section 9.3.8), which no handler expects to be asked.
 //
 // Paths are compared in the form of path_form.hpp, so that no way of escaping a character leads to another
 // route.
@@ -43,7 +44,7 @@ class RouteTable {
  private:
   struct Candidate {
     std::string_view host;      // as in Route
-    std::uint32_t methods = 0;  // one bit per http::Method other than `other`; all for any method
+    std::uint32_t methods = 0;  // one bit per http::Method other than `other`
     bool any_method = false;
     std::uint32_t route = 0;
   };

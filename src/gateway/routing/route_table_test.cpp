@@ -22,11 +22,9 @@ class Routes : public ::testing::Test {
 
   static http::Request request(std::string_view path, std::string_view method, std::string_view host) {
     static constexpr std::pair<std::string_view, http::Method> methods[] = {
-        {"GET", http::Method::get},
-        {"HEAD", http::Method::head},
-        {"POST", http::Method::post},
-        {"OPTIONS", http::Method::options},
-        {"DELETE", http::Method::delete_}};
+        {"GET", http::Method::get},        {"HEAD", http::Method::head},
+        {"POST", http::Method::post},      {"OPTIONS", http::Method::options},
+        {"DELETE", http::Method::delete_}, {"TRACE", http::Method::trace}};
     http::Request made;
     made.method = http::Method::other;
     for (const auto& [name, known] : methods) made.method = name == method ? known : made.method;
@@ -161,6 +159,17 @@ TEST_F(Routes, methods_beyond_the_common_ones_are_compared_by_name) {
   EXPECT_EQ(found("/x", "PROPFIND"), 0);
   EXPECT_EQ(find("/x", "MKCOL").kind, Kind::method_not_allowed);
   EXPECT_EQ(allow("/x"), "GET, HEAD, OPTIONS, PROPFIND");
+}
+
+TEST_F(Routes, trace_is_taken_only_where_it_is_named) {
+  add("/*");
+  EXPECT_EQ(find("/x", "TRACE").kind, Kind::method_not_allowed);
+  EXPECT_EQ(allow("/x"), "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH");
+  EXPECT_EQ(found("/x", "PROPFIND"), 0);
+  add("/x", "", {"TRACE"});
+  EXPECT_EQ(found("/x", "TRACE"), 1);
+  EXPECT_EQ(find("/x", "GET").kind, Kind::method_not_allowed);
+  EXPECT_EQ(allow("/x"), "OPTIONS, TRACE");
 }
 
 TEST_F(Routes, escaping_does_not_lead_to_another_route) {
