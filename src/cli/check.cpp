@@ -26,7 +26,7 @@ void add_check(CLI::App& app, int& exit_code) {
   auto file = std::make_shared<std::string>();
   CLI::App* const command =
       app.add_subcommand("check", "tell whether a configuration is right, and every error if not");
-  command->add_option("file", *file, "a configuration (docs/configuration.md)")->required();
+  command->add_option("file", *file, "a configuration (docs/configuration.md)")->required()->check(not_empty);
   command->footer(
       "Prints `ok: N routes`, or one line for each error on stderr: FILE:LINE: KEY: found X, expected Y.\n"
       "Reads the environment (${NAME} in values) and looks whether modules and directories are there; it "

@@ -5,12 +5,17 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <string>
 
 namespace tollgate::cli {
 
 inline constexpr int exit_ok = 0;
 inline constexpr int exit_failed = 1;
 inline constexpr int exit_usage = 2;
+
+// For an option or argument that must say something: "$UNSET" in a script says nothing.
+inline const CLI::Validator not_empty(
+    [](const std::string& given) { return given.empty() ? "is empty" : ""; }, "");
 
 // `exit_code` outlives the application.
 void add_serve(CLI::App& app, int& exit_code);

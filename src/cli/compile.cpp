@@ -102,7 +102,9 @@ int compile(Options options) {
 void add_compile(CLI::App& app, int& exit_code) {
   auto options = std::make_shared<Options>();
   CLI::App* const command = app.add_subcommand("compile", "compile a module ahead of time into one file");
-  command->add_option("module", options->module, "a core WASI preview 1 module")->required();
+  command->add_option("module", options->module, "a core WASI preview 1 module")
+      ->required()
+      ->check(not_empty);
   command->add_option("-o,--output", options->output,
                       "where to write it; default: the module's name with .cwasm");
   command->add_option("--max-cpu", options->cpu_seconds, "CPU seconds the compiler may use")

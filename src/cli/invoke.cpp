@@ -21,6 +21,8 @@
 #include "gateway/config/config.hpp"
 #include "gateway/reasons.hpp"
 #include "http/field_policy.hpp"
+#include "http/method.hpp"
+#include "http/target.hpp"
 #include "sandbox/collected_output.hpp"
 #include "sandbox/engine_fingerprint.hpp"
 #include "sandbox/program_preparation.hpp"
@@ -68,13 +70,20 @@ expected<std::string, std::string> read_body(const std::string& given) {
 
 // What no server would have taken either; nullopt when all is well.
 std::optional<std::string> fault_in(const Options& options) {
-  if (!http::is_token(options.method)) return fmt::format("--method: \"{}\" is no method", options.method);
+  if (!http::is_served_method(options.method)) {
+    return fmt::format("--method: \"{}\" is no method that is served", options.method);
+  }
   if (!options.target.starts_with('/')) {
     return fmt::format("--path: needs a path that begins with /, not \"{}\"", options.target);
   }
+  std::string scratch;
+  if (const auto target = http::parse_target(options.target, http::Method::get, scratch); !target) {
+    return fmt::format("--path: \"{}\" is refused: {}", options.target, refusal(target.error()).what);
+  }
   for (const std::string_view header : options.headers) {
     const std::size_t colon = header.find(':');
-    if (colon == std::string_view::npos || !http::is_token(header.substr(0, colon))) {
+    if (colon == std::string_view::npos ||
+        !http::is_writable({header.substr(0, colon), header.substr(colon + 1)})) {
       return fmt::format("--header: needs \"Name: value\", not \"{}\"", header);
     }
   }
@@ -298,16 +307,20 @@ void add_invoke(CLI::App& app, int& exit_code) {
   auto options = std::make_shared<Options>();
   CLI::App* const command =
       app.add_subcommand("invoke", "run requests to a module without a server, with their cost");
-  command->add_option("module", options->module, "a core WASI preview 1 module")->required();
+  command->add_option("module", options->module, "a core WASI preview 1 module")
+      ->required()
+      ->check(not_empty);
   command->add_option("--method", options->method, "request method")->capture_default_str();
   command->add_option("--path", options->target, "path, with a query if you like")->capture_default_str();
-  command->add_option("--header", options->headers, "\"Name: value\"; may be repeated");
+  command->add_option("--header", options->headers, "\"Name: value\"; may be repeated")
+      ->allow_extra_args(false);
   command->add_option("--body", options->body, "request body: text, @FILE, or - for stdin");
   command->add_option("--abi", options->abi, "how the module is called")
       ->check(CLI::IsMember({"cgi", "stdio"}))
       ->capture_default_str();
-  command->add_option("--env", options->env, "NAME=VALUE; may be repeated");
-  command->add_option("--arg", options->args, "argument of the module; may be repeated");
+  command->add_option("--env", options->env, "NAME=VALUE; may be repeated")->allow_extra_args(false);
+  command->add_option("--arg", options->args, "argument of the module; may be repeated")
+      ->allow_extra_args(false);
   command->add_option("--repeat", options->repeat, "so many requests, each in its own sandbox")
       ->check(CLI::Range(1u, repeat_max))
       ->capture_default_str();

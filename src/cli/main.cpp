@@ -54,7 +54,11 @@ int run(CLI::App& app, int argc, char** argv, int& exit_code) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? exit_ok : exit_usage;  // help and version are no errors
+    if (error.get_exit_code() == 0) return app.exit(error), exit_ok;  // help and version are no errors
+    // What nobody knows before what is missing: it may be that, misspelt.
+    const std::vector<std::string> unknown = app.remaining(true);
+    return unknown.empty() ? app.exit(error) : app.exit(CLI::ExtrasError(app.get_name(), unknown)),
+           exit_usage;
   }
   return exit_code;
 }

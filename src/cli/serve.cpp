@@ -12,6 +12,7 @@
 #include "cli/commands.hpp"
 #include "cli/print_routes.hpp"
 #include "gateway/config/config_reader.hpp"
+#include "gateway/config/config_values.hpp"
 #include "gateway/process/supervisor.hpp"
 
 namespace tollgate::cli {
@@ -22,10 +23,21 @@ using gateway::Config;
 struct ServeOptions {
   std::string handler;
   std::string config;
+  std::string abi;
   gateway::CommandLine command_line;
   bool print_routes = false;
   bool trust_precompiled = false;
 };
+
+// An address of the command line, put into its canonical form.
+const CLI::Validator canonical_address(
+    [](std::string& given) {
+      auto address = gateway::parse_listen_address(given);
+      if (!address) return fmt::format("found \"{}\", expected {}", given, gateway::listen_address_notation);
+      given = *std::move(address);
+      return std::string();
+    },
+    "");
 
 constexpr const char* default_config = "tollgate.toml";
 
@@ -43,9 +55,8 @@ expected<Config, std::string> read(const ServeOptions& options) {
     return std::move(*config);
   }
   auto config = gateway::read_config_file(options.config, gateway::process_environment());
-  if (config) config = gateway::with_command_line(std::move(*config), options.command_line);
   if (!config) return unexpected(messages(config.error()));
-  return std::move(*config);
+  return gateway::with_command_line(std::move(*config), options.command_line);
 }
 
 void write_all(int fd, std::string_view text) {
@@ -97,12 +108,20 @@ void add_serve(CLI::App& app, int& exit_code) {
       command->add_option("handler", options->handler, "a WebAssembly module that answers every path");
   command->add_option("--config", options->config, "a configuration (docs/configuration.md)")
       ->excludes(handler);
-  command->add_option("--listen", options->command_line.listen,
-                      "ADDRESS:PORT to serve on; port 0 takes a free one");
-  command->add_option("--admin", options->command_line.admin,
-                      "ADDRESS:PORT for /metrics, /routes, /livez and /readyz");
-  command->add_option("--workers", options->command_line.workers, "worker processes; 0 is one per CPU");
-  command->add_option("--abi", options->command_line.abi, "how the handler is called: cgi (default) or stdio")
+  command
+      ->add_option("--listen", options->command_line.listen,
+                   "ADDRESS:PORT to serve on; port 0 takes a free one; may be repeated")
+      ->allow_extra_args(false)
+      ->transform(canonical_address);
+  command
+      ->add_option("--admin", options->command_line.admin,
+                   "ADDRESS:PORT for /metrics, /routes, /livez and /readyz")
+      ->transform(canonical_address);
+  command->add_option("--workers", options->command_line.workers, "worker processes; 0 is one per CPU")
+      ->check(not_empty)
+      ->check(CLI::Range(0u, gateway::workers_max));
+  command->add_option("--abi", options->abi, "how the handler is called: cgi (default) or stdio")
+      ->check(CLI::IsMember({"cgi", "stdio"}))
       ->needs(handler);
   command->add_flag("--print-routes", options->print_routes, "print each route with a curl line to stderr");
   command->add_flag("--trust-precompiled", options->trust_precompiled,
@@ -118,7 +137,13 @@ void add_serve(CLI::App& app, int& exit_code) {
       "  pkill -HUP -x tollgate    # reload; workers have other names\n"
       "\n"
       "exit codes: 0 drained, 1 it could not start or was ended at once, 2 the command line is wrong");
-  command->callback([options, &exit_code] { exit_code = serve(*options); });
+  command->callback([options, &exit_code] {
+    if (options->command_line.listen.size() > gateway::listen_addresses_max) {
+      throw CLI::ValidationError("--listen", fmt::format("at most {}", gateway::listen_addresses_max));
+    }
+    if (options->abi == "stdio") options->command_line.abi = gateway::Abi::stdio;
+    exit_code = serve(*options);
+  });
 }
 
 }  // namespace tollgate::cli

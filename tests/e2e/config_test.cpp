@@ -50,6 +50,7 @@ TEST(Check, counts_the_routes_of_a_good_file) {
 
 TEST(Check, tells_a_wrong_command_line_from_a_wrong_file) {
   EXPECT_EQ(run_tollgate({"check"}).code, 2);
+  EXPECT_EQ(run_tollgate({"check", ""}).code, 2);
   EXPECT_EQ(run_tollgate({"check", "--no-such-option", "x"}).code, 2);
   const Exit absent = run_tollgate({"check", "/no/such/file.toml"});
   EXPECT_EQ(absent.code, 1);
@@ -119,7 +120,7 @@ TEST(Serve, refuses_a_bad_address_on_the_command_line) {
   const TempDir folder;
   const Exit exit =
       run_tollgate({"serve", "--config", folder.write("t.toml", hello_route), "--listen", "localhost:0"});
-  EXPECT_EQ(exit.code, 1);
+  EXPECT_EQ(exit.code, 2);
   EXPECT_THAT(exit.err, HasSubstr("--listen: found \"localhost:0\", expected a numeric address"));
 }
 

@@ -60,6 +60,7 @@ TEST(Invoke, refuses_a_request_that_is_none) {
   const std::vector<std::vector<std::string>> bad = {
       {"--header", "no colon"}, {"--header", ": x"}, {"--header", "a b: c"}, {"--header", ""},
       {"--method", "G ET"},     {"--method", ""},    {"--path", "a"},        {"--path", ""},
+      {"--method", "get"},      {"--path", "/a b"},  {"--path", "/../a"},    {"--header", "a: b\r\nc: d"},
       {"--env", "NAME"},        {"--env", "=value"}};
   for (const auto& option : bad) {
     const Exit ended = run_tollgate({"invoke", guest("hello_cgi_c"), option[0], option[1]});

@@ -13,6 +13,7 @@
 #include "base/unique_fd.hpp"
 #include "tests/support/command_process.hpp"
 #include "tests/support/gateway_process.hpp"
+#include "tests/support/guests.hpp"
 #include "tests/support/http_client.hpp"
 #include "tests/support/read_file.hpp"
 
@@ -99,11 +100,41 @@ TEST(Serve, a_handler_that_is_no_wasm_fails_with_its_name_and_the_reason) {
 }
 
 TEST(Serve, a_wrong_command_line_exits_with_2) {
-  EXPECT_EQ(run_tollgate({"serve", "--nonsense"}).code, 2);
+  const TempDir folder;
+  const std::string file = folder.write("t.toml", one_route);
+  const std::vector<std::vector<std::string>> wrong = {{"--listen", "nowhere"},
+                                                       {"--listen", "127.0.0.1:99999"},
+                                                       {"--listen", "localhost:80"},
+                                                       {"--listen", ""},
+                                                       {"--admin", "nowhere"},
+                                                       {"--workers", "x"},
+                                                       {"--workers", "-1"},
+                                                       {"--workers", "1025"},
+                                                       {"--workers", ""},
+                                                       {"--nonsense", "anything"},
+                                                       {"--abi", "cgi"}};
+  for (const auto& option : wrong) {
+    const Exit exit = run_tollgate({"serve", "--config", file, option[0], option[1]});
+    EXPECT_EQ(exit.code, 2) << option[0] << option[1];
+    EXPECT_NE(exit.err.find(option[0]), std::string::npos) << exit.err;
+  }
+  std::vector<std::string> many = {"serve", "--config", file};
+  for (int i = 0; i < 65; ++i) many.insert(many.end(), {"--listen", "127.0.0.1:0"});
+  EXPECT_EQ(run_tollgate(many).code, 2);
+  EXPECT_EQ(run_tollgate({"serve", "handler.wasm", "--abi", "fcgi"}).code, 2);
+  const Exit unknown = run_tollgate({"--nonsense"});
+  EXPECT_EQ(unknown.code, 2);
+  EXPECT_NE(unknown.err.find("not expected: --nonsense"), std::string::npos) << unknown.err;
   const Exit nonsense = run_tollgate({"nonsense"});
   EXPECT_EQ(nonsense.code, 2);
   EXPECT_NE(nonsense.err.find("there is no command \"nonsense\""), std::string::npos) << nonsense.err;
   EXPECT_EQ(run_tollgate({}).code, 2);
+}
+
+TEST(Serve, takes_the_handler_behind_an_address_too) {
+  const auto gateway = GatewayProcess::with_arguments(
+      {.arguments = {"--listen", "127.0.0.1:0", guest("gateway_wasm_c"), "--abi", "stdio"}});
+  EXPECT_EQ(request(gateway.port(), "POST", "/", "x").body, "wasm:x");
 }
 
 // What is opened first must not get the number of a stream that is not there: the log would be written into

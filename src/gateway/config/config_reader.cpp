@@ -14,7 +14,6 @@
 namespace tollgate::gateway {
 namespace {
 
-constexpr std::int64_t workers_max = 1024;
 constexpr std::int64_t connections_max = 1'000'000;
 constexpr char default_listen_address[] = "127.0.0.1:8080";
 
@@ -197,30 +196,10 @@ expected<Config, ConfigErrors> read_config_file(const std::filesystem::path& fil
   return read_config(text, file, environment, NamedFiles::must_exist);
 }
 
-expected<Config, ConfigErrors> with_command_line(Config config, const CommandLine& command_line) {
-  ConfigErrors errors;
-  const auto address_of = [&errors](std::string_view option, const std::string& text) {
-    auto address = parse_listen_address(text);
-    if (!address) {
-      errors.push_back({"command line", 0, std::string(option), TableReader::quoted(text),
-                        std::string(listen_address_notation)});
-    }
-    return address.value_or("");
-  };
-  if (command_line.listen.size() > listen_addresses_max) {
-    errors.push_back({"command line", 0, "--listen",
-                      std::to_string(command_line.listen.size()) + " addresses",
-                      "at most " + std::to_string(listen_addresses_max)});
-  }
-  if (!command_line.listen.empty()) config.listen.clear();
-  for (const std::string& text : command_line.listen) config.listen.push_back(address_of("--listen", text));
-  if (command_line.admin) config.admin = address_of("--admin", *command_line.admin);
+Config with_command_line(Config config, const CommandLine& command_line) {
+  if (!command_line.listen.empty()) config.listen = command_line.listen;
+  if (command_line.admin) config.admin = command_line.admin;
   if (command_line.workers) config.workers = *command_line.workers;
-  if (config.workers > workers_max) {
-    errors.push_back({"command line", 0, "--workers", std::to_string(config.workers),
-                      "at most " + std::to_string(workers_max)});
-  }
-  if (!errors.empty()) return unexpected(std::move(errors));
   return config;
 }
 
@@ -233,11 +212,7 @@ expected<Config, ConfigErrors> config_for_handler(const std::filesystem::path& m
   }
   WasmBackend wasm;
   wasm.module = std::filesystem::absolute(module).lexically_normal().string();
-  if (command_line.abi && *command_line.abi != "cgi" && *command_line.abi != "stdio") {
-    return unexpected(
-        only({"command line", 0, "--abi", TableReader::quoted(*command_line.abi), R"("cgi" or "stdio")"}));
-  }
-  if (command_line.abi == "stdio") wasm.abi = Abi::stdio;
+  wasm.abi = command_line.abi;
   Config config;
   config.listen.emplace_back(default_listen_address);
   Route route;

@@ -25,6 +25,7 @@ inline constexpr std::size_t config_bytes_max = 4u << 20;  // a table of routes_
 inline constexpr std::size_t routes_max = route_slots_max / 2;
 // Each is a socket per worker, and a worker gets all of its sockets in one packet.
 inline constexpr std::size_t listen_addresses_max = 64;
+inline constexpr unsigned workers_max = 1024;
 
 // Relative paths in the text are relative to the folder of `file`, whose name appears in errors.
 expected<Config, ConfigErrors> read_config(std::string_view toml, const std::filesystem::path& file,
@@ -33,16 +34,16 @@ expected<Config, ConfigErrors> read_config(std::string_view toml, const std::fil
 expected<Config, ConfigErrors> read_config_file(const std::filesystem::path& file,
                                                 const Environment& environment);
 
-// What the command line of `tollgate serve` says; it wins over the file.
+// What the command line of `tollgate serve` says, within the same bounds; it wins over the file.
 struct CommandLine {
-  std::vector<std::string> listen;
-  std::optional<std::string> admin;
+  std::vector<std::string> listen;   // addresses in canonical form
+  std::optional<std::string> admin;  // the same
   std::optional<unsigned> workers;
-  std::optional<std::string> abi;  // of a handler given by path; with a file it is an error
+  Abi abi = Abi::cgi;  // of a handler given by path
 };
 
 // Replaces what the command line names.
-expected<Config, ConfigErrors> with_command_line(Config config, const CommandLine& command_line);
+Config with_command_line(Config config, const CommandLine& command_line);
 
 // `tollgate serve handler.wasm`: one route "/*".
 expected<Config, ConfigErrors> config_for_handler(const std::filesystem::path& module,
