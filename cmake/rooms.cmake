@@ -10,7 +10,8 @@ target_include_directories(tollgate_options INTERFACE ${CMAKE_CURRENT_SOURCE_DIR
 target_compile_options(tollgate_options INTERFACE -Wall -Wextra -Wpedantic -Werror -Wshadow -Wnon-virtual-dtor
   -Wno-missing-field-initializers -fno-omit-frame-pointer -ffunction-sections -fdata-sections
   -fstack-protector-strong
-  $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>)  # gcc 12 sees overlaps inside std::string that are not there (PR 105651)
+  $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>  # gcc 12 sees overlaps inside std::string that are not there (PR 105651)
+  $<$<CXX_COMPILER_ID:Clang>:-Wno-deprecated-declarations>)  # std::stable_sort of libstdc++ 12 calls such a function
 target_compile_definitions(tollgate_options INTERFACE
   BOOST_ASIO_NO_DEPRECATED BOOST_ASIO_DISABLE_VISIBILITY FMT_HEADER_ONLY SPDLOG_HEADER_ONLY SPDLOG_FMT_EXTERNAL)
 target_link_options(tollgate_options INTERFACE -Wl,--gc-sections)

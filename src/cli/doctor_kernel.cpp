@@ -19,6 +19,7 @@
 #include "gateway/process/listeners.hpp"
 #include "gateway/process/lockdown.hpp"
 #include "gateway/shared_memory.hpp"
+#include "sandbox/memory/mapping_budget.hpp"
 
 namespace tollgate::cli {
 namespace {
@@ -110,14 +111,15 @@ Finding examine_address_space() {
 }
 
 Finding examine_mappings() {
-  constexpr std::uint64_t usual = 65'530;
   const auto count = number_in("/proc/sys/vm/max_map_count");
   if (!count) return {Verdict::note, "vm.max_map_count", "unknown", ""};
-  return {
-      *count >= usual ? Verdict::ok : Verdict::note, "vm.max_map_count", fmt::format("{}", *count),
-      fmt::format(
-          "a loaded program takes 3 mappings, a sandbox from 10 to some hundred: about {} programs a worker",
-          *count / 3)};
+  return {*count >= sandbox::kernel_mappings_usual ? Verdict::ok : Verdict::note, "vm.max_map_count",
+          fmt::format("{}", *count),
+          fmt::format("a loaded program takes {} mappings, a sandbox from 10 to some hundred: at most {} "
+                      "programs a worker",
+                      sandbox::program_mappings,
+                      sandbox::mappings_for_sandboxes(static_cast<std::uint32_t>(*count)) /
+                          sandbox::program_mappings)};
 }
 
 Finding examine_overcommit() {

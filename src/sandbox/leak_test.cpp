@@ -192,8 +192,8 @@ Mapped mapped() {
 }
 
 TEST_P(LeakTest, an_unloaded_program_gives_back_its_slots_mappings_and_code) {
-  constexpr std::uint64_t slot_bytes = std::uint64_t{4}
-                                       << 30;  // address space that each slot reserves, at least
+  // Address space that each slot reserves, at least.
+  constexpr std::uint64_t slot_bytes = std::uint64_t{4} << 30;
   constexpr std::uint64_t heap_growth_bytes_max = 64u << 20;
   constexpr std::size_t heap_mappings_max = 8;
   const auto engine = GetParam().make();

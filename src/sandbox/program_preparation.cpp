@@ -231,10 +231,20 @@ bool ProgramPreparation::advance() {
   return jobs_.empty();
 }
 
-void ProgramPreparation::finish() {
+bool ProgramPreparation::finish_within(std::chrono::milliseconds time) {
+  using std::chrono::steady_clock;
+  const auto end = steady_clock::now() + time;
   while (!advance()) {
+    const auto rest = std::chrono::ceil<std::chrono::milliseconds>(end - steady_clock::now());
+    if (rest.count() <= 0) return false;
     pollfd ready{ready_.get(), POLLIN, 0};
-    (void)::poll(&ready, 1, -1);
+    (void)::poll(&ready, 1, static_cast<int>(rest.count()));
+  }
+  return true;
+}
+
+void ProgramPreparation::finish() {
+  while (!finish_within(std::chrono::hours(1))) {
   }
 }
 

@@ -5,6 +5,7 @@
 // Threads: one. Errors are sentences to follow the module's path and a colon.
 #pragma once
 
+#include <chrono>
 #include <list>
 #include <optional>
 #include <string>
@@ -55,6 +56,10 @@ class ProgramPreparation {
   int pollable() const { return ready_.get(); }
   // Blocks until all is done.
   void finish();
+  // The same, at most for that long; says whether all is done.
+  bool finish_within(std::chrono::milliseconds time);
+  // Distinct modules that are not compiled yet.
+  std::size_t left() const { return jobs_.size(); }
 
   // In the order of add(), once all is done.
   std::vector<PreparedProgram> take() { return std::move(results_); }

@@ -170,6 +170,16 @@ TEST_F(ProgramPreparationTest, a_loop_can_wait_on_its_descriptor) {
   for (const auto& program : preparation.take()) EXPECT_TRUE(program.bundle);
 }
 
+TEST_F(ProgramPreparationTest, says_how_many_modules_are_left_when_its_time_is_over) {
+  ProgramPreparation preparation(&*store_, engine_, {.children_max = 1});
+  preparation.add(file("slow.wasm", tollgate::testing::slow_module()), memory_bytes_max);
+  preparation.add(file("same.wasm", tollgate::testing::slow_module()), memory_bytes_max);
+  preparation.add(file("quick.wasm", command()), memory_bytes_max);
+  preparation.add(root_ + "/missing.wasm", memory_bytes_max);
+  EXPECT_FALSE(preparation.finish_within(std::chrono::milliseconds(50)));
+  EXPECT_EQ(preparation.left(), 2u);
+}
+
 TEST_F(ProgramPreparationTest, compiled_code_from_elsewhere_needs_to_be_trusted) {
   const std::string path = precompiled("x.cwasm", command());
   const auto refused = prepare(path);

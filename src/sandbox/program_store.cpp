@@ -16,6 +16,7 @@
 #include <memory>
 #include <vector>
 
+#include "base/unique_name.hpp"
 #include "sandbox/bundle_file.hpp"
 #include "sandbox/sha256.hpp"
 #include "sandbox/sparse_file.hpp"
@@ -90,9 +91,9 @@ expected<ProgramStore, std::string> ProgramStore::open(const std::string& folder
 std::optional<BundleFds> ProgramStore::find(const ProgramKey& key) {
   const std::string name = key.file_name();
   UniqueFd file(::openat(folder_.get(), name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
-  if (!file && errno == ENOENT) return std::nullopt;
+  if (!file) return std::nullopt;  // whatever is there, a new entry takes its place by rename
   struct stat status{};
-  const bool ours = file && ::fstat(file.get(), &status) == 0 && S_ISREG(status.st_mode) && only_ours(status);
+  const bool ours = ::fstat(file.get(), &status) == 0 && S_ISREG(status.st_mode) && only_ours(status);
   if (ours) {
     ::futimens(file.get(), nullptr);  // used now; a failure only makes it go earlier
     auto bundle = open_bundle(std::move(file));
@@ -107,8 +108,7 @@ std::optional<BundleFds> ProgramStore::find(const ProgramKey& key) {
 
 expected<BundleFds, std::string> ProgramStore::keep(const ProgramKey& key, const BundleFds& bundle) {
   const std::string name = key.file_name();
-  const std::string temporary =
-      fmt::format("{}{}-{}-{}", temporary_prefix, ::getpid(), ++temporaries_, name.substr(0, 16));
+  const std::string temporary = std::string(temporary_prefix) + unique_name();
   const auto refuse = [this, &temporary](const char* what) {
     std::string sentence = fmt::format("cannot be kept in the program cache: {}: {}", what, system_reason());
     ::unlinkat(folder_.get(), temporary.c_str(), 0);

@@ -54,7 +54,6 @@ class ProgramStore {
 
   UniqueFd folder_;
   std::uint64_t bytes_max_;
-  std::uint64_t temporaries_ = 0;  // for unique names
 };
 
 // $XDG_CACHE_HOME/tollgate/programs or ~/.cache/tollgate/programs; /var/cache/tollgate/programs for a root

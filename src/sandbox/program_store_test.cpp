@@ -4,10 +4,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -29,7 +31,11 @@ class ProgramStoreTest : public ::testing::Test {
     root_ = ::mkdtemp(pattern);
     folder_ = root_ + "/programs";
   }
-  ~ProgramStoreTest() override { fs::remove_all(root_); }
+  ~ProgramStoreTest() override {
+    ::chmod(folder_.c_str(), 0700);
+    if (::seteuid(::getuid()) != 0) std::abort();  // one test gives root's rights up
+    fs::remove_all(root_);
+  }
 
   ProgramStore store(std::uint64_t bytes_max = ProgramStore::bytes_max_default) {
     auto opened = ProgramStore::open(folder_, bytes_max);
@@ -64,6 +70,23 @@ class ProgramStoreTest : public ::testing::Test {
 
   std::string root_;
   std::string folder_;
+};
+
+// A resource limit of this process, for as long as it lives.
+class Limited {
+ public:
+  Limited(__rlimit_resource resource, rlim_t value) : resource_(resource) {
+    ::getrlimit(resource_, &before_);
+    const rlimit now{value, before_.rlim_max};
+    EXPECT_EQ(::setrlimit(resource_, &now), 0);
+  }
+  ~Limited() { ::setrlimit(resource_, &before_); }
+  Limited(const Limited&) = delete;
+  Limited& operator=(const Limited&) = delete;
+
+ private:
+  __rlimit_resource resource_;
+  rlimit before_{};
 };
 
 std::string refusal(const std::string& folder) {
@@ -209,6 +232,68 @@ TEST_F(ProgramStoreTest, readers_and_writers_of_one_entry_never_see_half_of_it) 
   stop = true;
   for (auto& reader : readers) reader.join();
   EXPECT_EQ(files(), 1u);
+}
+
+TEST_F(ProgramStoreTest, writers_of_one_entry_do_not_meet) {
+  // New stores of one process have what gateways in containers of their own have: the same process id.
+  const auto keep_often = [this] {
+    const BundleFds bundle = bundle_for(key("aa"));
+    for (int i = 0; i < 200; ++i) {
+      const auto kept = store().keep(key("aa"), bundle);
+      EXPECT_TRUE(kept) << kept.error();
+    }
+  };
+  std::thread other(keep_often);
+  keep_often();
+  other.join();
+  EXPECT_EQ(files(), 1u);
+}
+
+TEST_F(ProgramStoreTest, a_folder_that_cannot_be_written_still_gives_its_entries) {
+  ASSERT_TRUE(store().keep(key("aa"), bundle_for(key("aa"))));
+  ASSERT_TRUE(store().keep(key("bb"), bundle_for(key("bb"))));
+  fs::resize_file(entry(key("bb")), 5000);
+  if (::geteuid() == 0) {  // whom no mode holds back
+    constexpr uid_t somebody = 65534;
+    for (const std::string& path : {root_, folder_, entry(key("aa")), entry(key("bb"))})
+      ASSERT_EQ(::chown(path.c_str(), somebody, somebody), 0);
+    ASSERT_EQ(::seteuid(somebody), 0);
+  }
+  ASSERT_EQ(::chmod(folder_.c_str(), 0500), 0);
+  auto opened = store();
+  EXPECT_TRUE(opened.find(key("aa")));
+  EXPECT_FALSE(opened.find(key("bb"))) << "it is damaged";
+  const auto kept = opened.keep(key("cc"), bundle_for(key("cc")));
+  ASSERT_FALSE(kept);
+  EXPECT_THAT(kept.error(), HasSubstr("cannot be kept in the program cache: open: "));
+  EXPECT_TRUE(opened.find(key("aa")));
+}
+
+TEST_F(ProgramStoreTest, what_finds_no_space_leaves_nothing_behind) {
+  auto opened = store();
+  const BundleFds bundle = bundle_for(key("aa"), 100'000);
+  const auto before = ::signal(SIGXFSZ, SIG_IGN);
+  {
+    const Limited file_size(RLIMIT_FSIZE, 50'000);  // fails as a full disk does, amid the copy
+    const auto kept = opened.keep(key("aa"), bundle);
+    ASSERT_FALSE(kept);
+    EXPECT_THAT(kept.error(), HasSubstr("cannot be kept in the program cache: write: "));
+  }
+  ::signal(SIGXFSZ, before);
+  EXPECT_EQ(files(), 0u);
+  char byte = 0;
+  EXPECT_EQ(::pread(bundle.code.get(), &byte, 1, 99'999), 1);
+  EXPECT_TRUE(opened.keep(key("aa"), bundle));
+}
+
+TEST_F(ProgramStoreTest, an_entry_that_cannot_be_opened_now_is_not_removed) {
+  auto opened = store();
+  ASSERT_TRUE(opened.keep(key("aa"), bundle_for(key("aa"))));
+  {
+    const Limited descriptors(RLIMIT_NOFILE, 0);
+    EXPECT_FALSE(opened.find(key("aa")));
+  }
+  EXPECT_TRUE(opened.find(key("aa")));
 }
 
 TEST_F(ProgramStoreTest, beyond_its_size_the_least_recently_used_entry_goes) {

@@ -8,6 +8,7 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <iterator>
 
 #include "tests/support/answer_table.hpp"
@@ -23,6 +24,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 const std::string guest = TOLLGATE_GUESTS_DIR "/gateway_wasm_c.wasm";  // "wasm:" before what it reads
 
@@ -70,6 +72,18 @@ TEST_F(Programs, are_kept_in_a_private_folder_and_found_again) {
     EXPECT_EQ(get(serve(guest).port(), "/").body, "wasm:");
   }
   EXPECT_EQ(inode(only_entry()), first);
+}
+
+TEST_F(Programs, of_gateways_that_start_at_once_are_one_entry) {
+  std::vector<std::future<GatewayProcess>> starts;
+  for (int i = 0; i < 4; ++i)
+    starts.push_back(std::async(std::launch::async, [this] { return serve(guest); }));
+  for (auto& start : starts) {
+    const GatewayProcess gateway = start.get();
+    EXPECT_EQ(get(gateway.port(), "/").body, "wasm:");
+    EXPECT_THAT(gateway.err(), Not(HasSubstr("warning")));
+  }
+  (void)only_entry();
 }
 
 TEST_F(Programs, damaged_in_the_cache_are_compiled_again) {

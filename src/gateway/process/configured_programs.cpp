@@ -6,6 +6,7 @@
 #include <map>
 #include <utility>
 
+#include "gateway/process/limits.hpp"
 #include "gateway/spawn/engine_command.hpp"
 #include "sandbox/engine_fingerprint.hpp"
 #include "sandbox/program_preparation.hpp"
@@ -106,7 +107,9 @@ expected<std::vector<TableProgram>, std::string> ConfiguredPrograms::open_progra
   sandbox::ProgramPreparation preparation(store_ ? &*store_ : nullptr, engine_,
                                           {.precompiled = precompiled_});
   for (const auto& [module, memory_bytes_max] : memory) preparation.add(module, memory_bytes_max);
-  preparation.finish();
+  while (!preparation.finish_within(compile_progress_interval)) {
+    log_.info("compiling: {} of {} modules are left", preparation.left(), memory.size());
+  }
 
   std::string failures;
   for (sandbox::PreparedProgram& prepared : preparation.take()) {

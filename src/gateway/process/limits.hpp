@@ -43,6 +43,9 @@ inline constexpr std::chrono::milliseconds spawner_end_max{3'000};
 // group.
 inline constexpr std::chrono::milliseconds signal_echo_max{10};
 
+// A start or reload that compiles says every so often how far it is.
+inline constexpr std::chrono::milliseconds compile_progress_interval{5'000};
+
 // Between a spawner's death and its successor's start.
 inline constexpr std::chrono::milliseconds spawner_pause{100};
 

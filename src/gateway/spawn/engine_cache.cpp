@@ -15,6 +15,8 @@
 #include <tuple>
 #include <vector>
 
+#include "base/unique_name.hpp"
+
 namespace tollgate::gateway {
 namespace {
 
@@ -51,7 +53,9 @@ expected<EngineCache, std::string> EngineCache::open(const std::string& folder, 
   if (!opened)
     return unexpected(fmt::format("{}: {}; name another folder by `cache`", folder, strerror(errno)));
   struct stat found{};
-  if (fstat(opened.get(), &found) != 0 || found.st_uid != geteuid() || fchmod(opened.get(), S_IRWXU) != 0) {
+  const auto open_to_others = [&found] { return (found.st_mode & (S_IRWXG | S_IRWXO)) != 0; };
+  if (fstat(opened.get(), &found) != 0 || found.st_uid != geteuid() ||
+      (open_to_others() && fchmod(opened.get(), S_IRWXU) != 0)) {
     return unexpected(fmt::format("{} is not a folder of ours alone; name another one by `cache`", folder));
   }
   return EngineCache(std::move(opened), folder, bytes_max);
@@ -67,11 +71,11 @@ expected<UniqueFd, std::string> EngineCache::keep(const std::string& name, int c
   const auto failed = [this](const char* what) {
     return unexpected(fmt::format("{}: {}: {}", path_, what, strerror(errno)));
   };
-  const std::string temporary = fmt::format("{}.{}", name, getpid());
+  const std::string temporary = name + "." + unique_name();
   {
     // Readable for the user that runs it, who cannot reach it by its path.
     const UniqueFd file(openat(folder_.get(), temporary.c_str(),
-                               O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, S_IRUSR | S_IWUSR));
+                               O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, S_IRUSR | S_IWUSR));
     if (!file) return failed("a new file");
     if (!copy(content, file.get()) || fchmod(file.get(), 0644) != 0 ||
         renameat(folder_.get(), temporary.c_str(), folder_.get(), name.c_str()) != 0) {

@@ -51,6 +51,20 @@ TEST_F(EngineCacheTest, keeps_what_it_is_given) {
   EXPECT_EQ(read(cache->find("a")), "code");
 }
 
+TEST_F(EngineCacheTest, writers_of_one_entry_do_not_meet) {
+  const auto keep_often = [this] {
+    const auto cache = EngineCache::open(folder_);
+    ASSERT_TRUE(cache);
+    for (int i = 0; i < 100; ++i) {
+      const auto kept = cache->keep("a", content(std::string(100'000, 'x')).get());
+      EXPECT_TRUE(kept && read(*kept).size() == 100'000u);
+    }
+  };
+  std::thread other(keep_often);
+  keep_often();
+  other.join();
+}
+
 TEST_F(EngineCacheTest, makes_room_by_the_least_recently_used) {
   const auto cache = EngineCache::open(folder_, 2 * 65536 + 4096);
   ASSERT_TRUE(cache);

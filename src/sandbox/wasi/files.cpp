@@ -95,6 +95,8 @@ Errno own_listing(Descriptor& directory) {
   return Errno::success;
 }
 
+// Cookies are the host's positions, which stay right when entries come and go. They take 64 bits where the
+// file system hashes names (ext4), and telldir(3) of wasi-libc returns 32: there, seekdir(3) goes astray.
 expected<std::uint32_t, Errno> list(Descriptors& descriptors, const Descriptor& directory,
                                     std::span<std::uint8_t> to, std::uint64_t cookie) {
   if (cookie > INT64_MAX) return unexpected(Errno::inval);

@@ -90,6 +90,10 @@ expected<std::shared_ptr<Program>, std::string> WasmtimeEngine::load_module(wasm
   wasmtime_error_t* error = nullptr;
   tollgate_program* raw = tollgate_program_new(linkers_.get(), module, &error);
   if (raw == nullptr) return unexpected(take_text(error));
+  if (!budget_.take(program_mappings)) {
+    tollgate_program_delete(raw);
+    return unexpected(std::string("the process has no memory mappings left for it (vm.max_map_count)"));
+  }
   return std::make_shared<WasmtimeProgram>(*this, raw, std::move(manifest), std::move(mapped));
 }
 

@@ -20,9 +20,8 @@
 namespace tollgate::sandbox {
 
 struct WasmtimeOptions {
-  // Of the kernel's mappings, what this worker's sandboxes may use: vm.max_map_count less what the rest of
-  // the process needs.
-  std::uint32_t mappings_max = 60'000;
+  // Of the kernel's mappings, what this worker's programs and sandboxes may use.
+  std::uint32_t mappings_max = mappings_for_sandboxes(read_kernel_mappings());
 };
 
 // One sandbox's use of tables, in elements of 8 bytes: they are not part of its linear memory.

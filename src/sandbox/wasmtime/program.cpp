@@ -16,6 +16,7 @@ WasmtimeProgram::WasmtimeProgram(WasmtimeEngine& engine, tollgate_program* progr
 
 WasmtimeProgram::~WasmtimeProgram() {
   tollgate_program_delete(program_);
+  engine_.budget().give(program_mappings);
 }
 
 std::unique_ptr<Run> WasmtimeProgram::start(const Input& input, Sink& sink) {

@@ -14,7 +14,8 @@ class WasmtimeEngine;
 
 class WasmtimeProgram final : public Program {
  public:
-  // Takes `program`. The engine must outlive it.
+  // Takes `program`, and program_mappings that were taken from the engine's budget. The engine must outlive
+  // it.
   WasmtimeProgram(WasmtimeEngine& engine, tollgate_program* program, Manifest manifest, MemoryImage image);
   ~WasmtimeProgram() override;
 

@@ -3,8 +3,10 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <fstream>
+#include <iterator>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -16,6 +18,8 @@
 namespace tollgate::sandbox {
 namespace {
 
+using testing::assemble;
+using testing::compile;
 using testing::Finished;
 using testing::load_text;
 using testing::run;
@@ -182,7 +186,8 @@ TEST_F(RunTest, writing_every_second_page_neither_fails_nor_uses_up_the_mappings
 }
 
 TEST_F(RunTest, without_mappings_left_a_run_ends_with_capacity) {
-  auto small = WasmtimeEngine::create({.mappings_max = slot_mappings_base + stack_mappings});
+  auto small =
+      WasmtimeEngine::create({.mappings_max = program_mappings + slot_mappings_base + stack_mappings});
   ASSERT_TRUE(small.has_value());
   const auto program = load_text(**small, sleeping(1'000'000));
   testing::Body body("");
@@ -197,6 +202,32 @@ TEST_F(RunTest, without_mappings_left_a_run_ends_with_capacity) {
   EXPECT_EQ(first->resume(), sandbox::Run::State::ended);
   EXPECT_EQ(first->take_outcome().ending, Ending::cancelled);
   EXPECT_EQ(run(*program).outcome.ending, Ending::done) << "what was given back can be used again";
+}
+
+TEST_F(RunTest, without_mappings_left_no_program_is_loaded_and_one_that_goes_makes_room) {
+  auto small = WasmtimeEngine::create({.mappings_max = program_mappings});
+  ASSERT_TRUE(small.has_value());
+  const auto load = [&small] { return (*small)->load(compile(**small, assemble(hello))); };
+  auto program = load();
+  ASSERT_TRUE(program.has_value()) << program.error();
+  const auto second = load();
+  ASSERT_FALSE(second.has_value());
+  EXPECT_NE(second.error().find("vm.max_map_count"), std::string::npos) << second.error();
+  program->reset();
+  EXPECT_TRUE(load().has_value());
+}
+
+TEST_F(RunTest, a_loaded_program_takes_no_more_mappings_than_its_part_of_the_budget) {
+  const auto mappings = [] {
+    std::ifstream maps("/proc/self/maps");
+    return std::count(std::istreambuf_iterator<char>(maps), {}, '\n');
+  };
+  constexpr int programs_count = 100;
+  constexpr int heap_mappings_max = 32;
+  std::vector<std::shared_ptr<Program>> programs;
+  const auto before = mappings();
+  for (int i = 0; i < programs_count; ++i) programs.push_back(load_text(*engine_, hello));
+  EXPECT_LE(mappings() - before, programs_count * program_mappings + heap_mappings_max);
 }
 
 TEST_F(RunTest, a_loop_of_bulk_fills_ends_soon_after_its_budget) {
