@@ -42,10 +42,12 @@ target_compile_options(llhttp PRIVATE -O3 -w)
 set(ENGINE_DIR ${CMAKE_BINARY_DIR}/engine)
 set(ENGINE_LIBRARY ${ENGINE_DIR}/libtollgate_engine.a)
 file(GLOB_RECURSE ENGINE_SOURCES CONFIGURE_DEPENDS engine/src/*.rs engine/include/*.h)
+file(GLOB ENGINE_PROFILE CONFIGURE_DEPENDS engine/rustc-*.profdata)
 add_custom_command(
   OUTPUT ${ENGINE_LIBRARY}
-  COMMAND ${PROJECT_SOURCE_DIR}/engine/build.sh ${ENGINE_DIR}
+  COMMAND ${PROJECT_SOURCE_DIR}/engine/build.sh ${ENGINE_DIR} $<IF:$<BOOL:${TOLLGATE_TRAIN}>,train,use>
   DEPENDS ${ENGINE_SOURCES} engine/Cargo.toml engine/Cargo.lock engine/build.rs engine/build.sh
+          ${ENGINE_PROFILE}
   COMMENT "Building the Wasm engine (minutes at first, cached by its lock file)"
   USES_TERMINAL)
 add_custom_target(engine_archive DEPENDS ${ENGINE_LIBRARY})
@@ -55,3 +57,6 @@ add_dependencies(tollgate_engine engine_archive)
 target_include_directories(tollgate_engine SYSTEM INTERFACE ${ENGINE_DIR}/include)
 target_include_directories(tollgate_engine INTERFACE ${PROJECT_SOURCE_DIR}/engine/include)
 target_link_libraries(tollgate_engine INTERFACE ${ENGINE_LIBRARY} Threads::Threads dl m)
+if(TOLLGATE_TRAIN)
+  target_link_options(tollgate_engine INTERFACE -u __llvm_profile_runtime -Wl,--no-gc-sections)
+endif()
