@@ -8,6 +8,7 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <thread>
@@ -120,8 +121,7 @@ TEST(ProcessTree, counts_what_children_used_that_are_gone) {
   if (child == 0) {
     const pid_t grandchild = ::fork();
     if (grandchild == 0) {
-      const auto until = Clock::now() + 150ms;
-      while (Clock::now() < until) {
+      while (std::clock() < CLOCKS_PER_SEC / 20) {  // of its own CPU time, however busy the machine is
       }
       ::_exit(0);
     }
@@ -133,7 +133,7 @@ TEST(ProcessTree, counts_what_children_used_that_are_gone) {
   EXPECT_EQ(tree_of(child).front(), child);
   char byte = 0;
   ASSERT_EQ(::read(ready[0], &byte, 1), 1);
-  EXPECT_GE(cpu_nanoseconds(child), 20'000'000);  // even if the machine gave it a fraction of its time
+  EXPECT_GE(cpu_nanoseconds(child), 40'000'000);
   EXPECT_GT(memory_of_tree(child).pss_bytes, 0u);
   ::kill(child, SIGKILL);
   ::waitpid(child, nullptr, 0);

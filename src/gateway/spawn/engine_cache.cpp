@@ -47,8 +47,12 @@ bool copy(int from, int to) {
 }  // namespace
 
 expected<EngineCache, std::string> EngineCache::open(const std::string& folder, std::uint64_t bytes_max) {
+  const std::filesystem::path path(folder);
+  const std::filesystem::path above = path.parent_path();
   std::error_code ignored;  // what is wrong is told when it is opened
-  std::filesystem::create_directories(folder, ignored);
+  std::filesystem::create_directories(above.parent_path(), ignored);
+  // The folder above may become the program store, which takes none that lets others in.
+  for (const std::filesystem::path& made : {above, path}) ::mkdir(made.c_str(), S_IRWXU);
   UniqueFd opened(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (!opened)
     return unexpected(fmt::format("{}: {}; name another folder by `cache`", folder, strerror(errno)));

@@ -16,7 +16,8 @@ class EngineCache {
  public:
   static constexpr std::uint64_t bytes_max_default = 1ull << 30;  // disk used; least recently used goes first
 
-  // Makes the folder (mode 0700) when it is missing. The error is a sentence that names it and the remedy.
+  // Makes the folder, and the one it is in, when they are missing (mode 0700). The error is a sentence that
+  // names it and the remedy.
   static expected<EngineCache, std::string> open(const std::string& folder,
                                                  std::uint64_t bytes_max = bytes_max_default);
 

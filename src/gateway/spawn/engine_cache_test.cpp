@@ -51,6 +51,15 @@ TEST_F(EngineCacheTest, keeps_what_it_is_given) {
   EXPECT_EQ(read(cache->find("a")), "code");
 }
 
+TEST_F(EngineCacheTest, makes_folders_that_are_closed_to_others) {
+  ASSERT_TRUE(EngineCache::open(folder_ / "a/b/engines"));
+  for (const char* const made : {"a/b", "a/b/engines"}) {
+    struct stat status{};
+    ASSERT_EQ(stat((folder_ / made).c_str(), &status), 0);
+    EXPECT_EQ(status.st_mode & 0777u, 0700u) << made;
+  }
+}
+
 TEST_F(EngineCacheTest, writers_of_one_entry_do_not_meet) {
   const auto keep_often = [this] {
     const auto cache = EngineCache::open(folder_);
