@@ -73,7 +73,8 @@ std::uint64_t address_space_in_use_bytes() {
   return pages * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
 }
 
-// After this the process can only compute, use the memory it may have, and write to its three files.
+// After this the process has its three files, nobody's rights if we were root, and an end to the CPU time and
+// memory it takes and to what it writes.
 bool lock_down(const CompileTask& task) {
   ::close_range(STDERR_FILENO + 1, ~0u, 0);
   volunteer_for_the_oom_killer();
