@@ -12,6 +12,7 @@
 #include <memory>
 #include <string>
 
+#include "base/unique_name.hpp"
 #include "cli/commands.hpp"
 #include "cli/read_file.hpp"
 #include "sandbox/compiler.hpp"
@@ -41,7 +42,7 @@ int fail(const std::string& subject, const std::string& reason) {
 
 // Written beside its place and renamed, so that whoever loads the old one is not disturbed.
 expected<void, std::string> write_file(const sandbox::BundleFds& bundle, const std::string& path) {
-  const std::string temporary = fmt::format("{}.{}.tmp", path, ::getpid());
+  const std::string temporary = fmt::format("{}.{}.tmp", path, unique_name());
   UniqueFd file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
   if (!file) return unexpected(std::string(std::strerror(errno)));
   struct stat status{};

@@ -1,7 +1,6 @@
 #include "sandbox/compiler_child.hpp"
 
 #include <fcntl.h>
-#include <grp.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -17,6 +16,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/unprivileged.hpp"
 #include "sandbox/bundle_file.hpp"
 #include "sandbox/sha256.hpp"
 #include "sandbox/wasi/preview1.hpp"
@@ -26,9 +26,7 @@
 namespace tollgate::sandbox {
 namespace {
 
-constexpr uid_t nobody = 65534;
 constexpr std::uint64_t descriptors_max = 64;
-constexpr int niceness = 10;  // whoever serves requests goes first
 
 using CompiledHandle = std::unique_ptr<tollgate_compiled_t, EngineDeleter<tollgate_compiled_delete>>;
 
@@ -40,27 +38,6 @@ int fail(int code, std::string_view sentence) {
     sentence.remove_prefix(static_cast<std::size_t>(written));
   }
   return code;
-}
-
-// A bound that we already have and that is lower stays as it is.
-bool limit(__rlimit_resource resource, std::uint64_t soft, std::uint64_t hard) {
-  rlimit bounds{};
-  if (::getrlimit(resource, &bounds) != 0) return false;
-  bounds.rlim_max = std::min<rlim_t>(bounds.rlim_max, hard);
-  bounds.rlim_cur = std::min<rlim_t>(bounds.rlim_max, soft);
-  return ::setrlimit(resource, &bounds) == 0;
-}
-
-bool drop_privileges() {
-  if (::geteuid() != 0) return true;
-  return ::setgroups(0, nullptr) == 0 && ::setresgid(nobody, nobody, nobody) == 0 &&
-         ::setresuid(nobody, nobody, nobody) == 0;
-}
-
-// When memory runs out the kernel shall take us, never the gateway.
-void volunteer_for_the_oom_killer() {
-  const UniqueFd file(::open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC));
-  if (file) (void)!::write(file.get(), "1000", 4);
 }
 
 // What the program itself takes: some megabytes, or with a sanitizer's shadow memory terabytes.
@@ -78,17 +55,15 @@ std::uint64_t address_space_in_use_bytes() {
 bool lock_down(const CompileTask& task) {
   ::close_range(STDERR_FILENO + 1, ~0u, 0);
   volunteer_for_the_oom_killer();
-  (void)::setpriority(PRIO_PROCESS, 0, niceness);
   const std::uint64_t file_bytes_max = task.output_bytes + task.memory_bytes_max;
   const std::uint64_t address_space_bytes_max = address_space_in_use_bytes() + task.address_space_bytes;
-  return drop_privileges() && ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
-         ::prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && ::getppid() == task.parent && limit(RLIMIT_CORE, 0, 0) &&
-         limit(RLIMIT_NOFILE, descriptors_max, descriptors_max) &&
-         limit(RLIMIT_FSIZE, file_bytes_max, file_bytes_max) &&
+  return become_nobody() && ::prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && ::getppid() == task.parent &&
+         lower_limit(RLIMIT_CORE, 0, 0) && lower_limit(RLIMIT_NOFILE, descriptors_max, descriptors_max) &&
+         lower_limit(RLIMIT_FSIZE, file_bytes_max, file_bytes_max) &&
          // The soft limit sends SIGXCPU, which tells the parent what happened; a second later there is
          // SIGKILL.
-         limit(RLIMIT_CPU, task.cpu_seconds, task.cpu_seconds + 1) &&
-         limit(RLIMIT_AS, address_space_bytes_max, address_space_bytes_max);
+         lower_limit(RLIMIT_CPU, task.cpu_seconds, task.cpu_seconds + 1) &&
+         lower_limit(RLIMIT_AS, address_space_bytes_max, address_space_bytes_max);
 }
 
 class MappedStdin {

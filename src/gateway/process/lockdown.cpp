@@ -15,10 +15,11 @@
 #include <cstring>
 #include <memory>
 
+#include "base/unprivileged.hpp"
+
 namespace tollgate::gateway {
 namespace {
 
-constexpr std::uint32_t nobody_id = 65534;
 constexpr std::uint32_t no_id = ~0U;  // "unchanged" to setresuid(2)
 
 struct CloseFile {

@@ -14,6 +14,7 @@
 #include <iterator>
 #include <span>
 
+#include "base/unprivileged.hpp"
 #include "gateway/config/program_path.hpp"
 #include "gateway/process/memory_file.hpp"
 #include "gateway/spawn/engine_cache.hpp"
@@ -27,9 +28,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::chrono::milliseconds version_time_max{5'000};
-constexpr uid_t nobody = 65534;
 constexpr unsigned compiler_threads_max = 4;  // each has an arena of address space of its own
-constexpr const char* minimal_path = "PATH=/usr/local/bin:/usr/bin:/bin";
 
 struct EngineNames {
   const char* program;
@@ -108,19 +107,15 @@ std::string digest_of(const std::string& text) {
 class CompileFolder {
  public:
   CompileFolder() {
-    std::string name = fs::temp_directory_path(failed_) / "tollgate-compile-XXXXXX";
-    if (failed_) return;
-    if (mkdtemp(name.data()) == nullptr) {
-      failed_.assign(errno, std::generic_category());
-      return;
-    }
-    path_ = name;
-    if (geteuid() == 0 && chown(name.c_str(), nobody, nobody) != 0)
+    const char* const parent = std::getenv("TMPDIR");
+    path_ = fs::path(parent != nullptr && *parent != '\0' ? parent : "/tmp") / "tollgate-compile-XXXXXX";
+    made_ = mkdtemp(path_.data()) != nullptr;
+    if (!made_ || (geteuid() == 0 && chown(path_.c_str(), nobody_id, nobody_id) != 0))
       failed_.assign(errno, std::generic_category());
   }
   ~CompileFolder() {
     std::error_code ignored;
-    if (!path_.empty()) fs::remove_all(path_, ignored);
+    if (made_) fs::remove_all(path_, ignored);
   }
   CompileFolder(const CompileFolder&) = delete;
   CompileFolder& operator=(const CompileFolder&) = delete;
@@ -131,6 +126,7 @@ class CompileFolder {
  private:
   std::error_code failed_;
   std::string path_;
+  bool made_ = false;
 };
 
 std::string sentence(const ToolFailure& failure, const ToolLimits& limits) {
@@ -167,15 +163,17 @@ expected<UniqueFd, std::string> compiled(const WasmBackend& wasm, const EnginePr
   if (!module) return unexpected(module.error());
   const CompileFolder work;
   if (work.failed())
-    return unexpected(fmt::format("no temporary folder to compile in: {}", work.failed().message()));
+    return unexpected(fmt::format("no folder to compile in: {}: {}; name another one by TMPDIR",
+                                  fs::path(work.path()).parent_path().string(), work.failed().message()));
   const std::string result = work.path() + "/" + name;
-  ToolRun tool{.argv = engine.argv,
-               .environment = {"HOME=" + work.path(), "TMPDIR=" + work.path(), minimal_path,
-                               fmt::format("RAYON_NUM_THREADS={}", compiler_threads_max),
-                               fmt::format("MALLOC_ARENA_MAX={}", compiler_threads_max)},
-               .input = module->get(),
-               .limits = limits,
-               .user = ToolUser::nobody};
+  ToolRun tool{
+      .argv = engine.argv,
+      .environment = {"HOME=" + work.path(), "TMPDIR=" + work.path(), fmt::format("PATH={}", path_default),
+                      fmt::format("RAYON_NUM_THREADS={}", compiler_threads_max),
+                      fmt::format("MALLOC_ARENA_MAX={}", compiler_threads_max)},
+      .input = module->get(),
+      .limits = limits,
+      .user = ToolUser::nobody};
   tool.argv.emplace_back("compile");
   if (wasm.runtime == Runtime::wasmtime) {
     tool.argv.insert(tool.argv.end(), {"-o", result, std::string(program_module_path)});

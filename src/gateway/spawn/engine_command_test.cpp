@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
@@ -55,6 +56,15 @@ TEST_F(EngineModule, is_what_the_engine_compiled_and_is_compiled_once) {
   struct stat other{};
   ASSERT_EQ(fstat(second->get(), &other), 0);
   EXPECT_EQ(one.st_ino, other.st_ino);
+}
+
+TEST_F(EngineModule, where_there_is_no_folder_to_compile_in_names_it_and_the_remedy) {
+  const char* const before = std::getenv("TMPDIR");
+  const std::string kept = before != nullptr ? before : "";
+  setenv("TMPDIR", "/no/such/folder", 1);
+  EXPECT_THAT(failure("cat $4 > $3", engine_compile_limits),
+              HasSubstr("/no/such/folder: No such file or directory; name another one by TMPDIR"));
+  before != nullptr ? setenv("TMPDIR", kept.c_str(), 1) : unsetenv("TMPDIR");
 }
 
 TEST_F(EngineModule, is_compiled_without_rights) {

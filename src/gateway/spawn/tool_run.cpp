@@ -17,6 +17,7 @@
 #include <string_view>
 
 #include "base/unique_fd.hpp"
+#include "base/unprivileged.hpp"
 
 namespace tollgate::gateway {
 namespace {
@@ -24,8 +25,6 @@ namespace {
 constexpr std::size_t output_bytes_max = 4096;
 constexpr std::size_t complaint_bytes_max = 400;
 constexpr int input_fd = 3;
-constexpr uid_t nobody = 65534;
-constexpr int niceness = 10;  // whoever serves requests goes first
 
 using SteadyTime = std::chrono::steady_clock::time_point;
 
@@ -60,28 +59,8 @@ std::vector<char*> pointers(const std::vector<std::string>& strings) {
   return list;
 }
 
-bool limit(__rlimit_resource resource, std::uint64_t value, std::uint64_t hard) {
-  const rlimit bounds{value, hard};
-  return value == 0 || setrlimit(resource, &bounds) == 0;
-}
-
-// By system calls of this thread alone: the C library's would ask the other threads of the parent, whose
-// memory this is.
-bool become_nobody() {
-  if (geteuid() == 0 &&
-      (syscall(SYS_setgroups, 0, nullptr) != 0 || syscall(SYS_setresgid, nobody, nobody, nobody) != 0 ||
-       syscall(SYS_setresuid, nobody, nobody, nobody) != 0)) {
-    return false;
-  }
-  setpriority(PRIO_PROCESS, 0, niceness);
-  return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
-}
-
-void volunteer_for_the_oom_killer() {
-  const int file = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-  if (file < 0) return;
-  (void)!write(file, "1000", 4);
-  close(file);
+bool limit(__rlimit_resource resource, std::uint64_t soft, std::uint64_t hard) {
+  return soft == 0 || lower_limit(resource, soft, hard);
 }
 
 // Runs in the child on the parent's memory: system calls only. Returns the errno of the step that failed.
@@ -109,8 +88,7 @@ int become(const ToolRun& run, int output, char* const* argv, char* const* envir
       !limit(RLIMIT_FSIZE, limits.file_bytes, limits.file_bytes)) {
     return errno;
   }
-  const rlimit no_core{0, 0};
-  setrlimit(RLIMIT_CORE, &no_core);
+  lower_limit(RLIMIT_CORE, 0, 0);
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);

@@ -1,6 +1,9 @@
 #include "gateway/spawn/tool_run.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <chrono>
 
@@ -41,6 +44,21 @@ TEST(ToolRun, ends_at_its_time_whatever_the_tool_does_with_its_output) {
     EXPECT_EQ(text.error().reason, Reason::wall) << script;
     EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::seconds(10)) << script;
   }
+}
+
+TEST(ToolRun, keeps_a_bound_that_is_lower_than_its_own) {
+  const pid_t child = fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {  // may not raise it again
+    const rlimit lower{1u << 20, 1u << 20};
+    if (setrlimit(RLIMIT_FSIZE, &lower) != 0 || (geteuid() == 0 && setresuid(65534, 65534, 65534) != 0))
+      _exit(2);
+    const auto text = run_tool({.argv = {"/bin/sh", "-c", "ulimit -f"}, .limits = {.file_bytes = 2u << 20}});
+    _exit(text == "2048\n" ? 0 : 1);  // in blocks of 512 bytes
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
 }
 
 TEST(ToolRun, says_why_a_tool_does_not_start) {
