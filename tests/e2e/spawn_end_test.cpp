@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/resource.h>
 
 #include <chrono>
 #include <optional>
@@ -80,6 +81,18 @@ TEST_F(SpawnEnd, of_the_spawner_by_sigkill_leaves_nobody_and_the_next_request_is
   EXPECT_TRUE(gateway.wait_for_log("starting another"));
   EXPECT_TRUE(soon_answers(gateway.port(), "/cat"));
   EXPECT_EQ(child_named(gateway.pid(), "sleep"), -1) << "reaped";
+}
+
+TEST_F(SpawnEnd, of_the_spawner_while_there_is_no_room_for_another_is_mended_when_there_is) {
+  const auto gateway = GatewayProcess::with_config(one_worker + spawn_route("/cat", "\"cat\""));
+  rlimit before{};
+  ASSERT_EQ(prlimit(gateway.pid(), RLIMIT_NOFILE, nullptr, &before), 0);
+  const rlimit none_left{3, before.rlim_max};
+  ASSERT_EQ(prlimit(gateway.pid(), RLIMIT_NOFILE, &none_left, nullptr), 0);
+  kill(child_named(gateway.pid(), "spawner"), SIGKILL);
+  ASSERT_TRUE(gateway.wait_for_log("worker 0 has no spawner: socketpair: Too many open files"));
+  ASSERT_EQ(prlimit(gateway.pid(), RLIMIT_NOFILE, &before, nullptr), 0);
+  EXPECT_TRUE(soon_answers(gateway.port(), "/cat"));
 }
 
 TEST(SpawnFigures, of_a_program_and_its_children_are_in_metrics_and_log) {

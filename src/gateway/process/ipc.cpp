@@ -87,9 +87,9 @@ Task<expected<void, ChannelError>> Channel::send(std::string_view bytes, std::sp
     if (send_packet(socket_.native_handle(), bytes, fds) >= 0) co_return expected<void, ChannelError>{};
     if (errno == EAGAIN || errno == EINTR) {
       co_await socket_.async_wait(Descriptor::wait_write, use_task_tuple);
-    } else if (errno == ETOOMANYREFS) {
-      // Too many descriptors are under way (RLIMIT_NOFILE bounds them per user): wait until some have been
-      // taken.
+    } else if (errno == ETOOMANYREFS || errno == ENOBUFS || errno == ENOMEM) {
+      // Too many descriptors are under way (RLIMIT_NOFILE bounds them per user), or the kernel has no memory
+      // for the packet: wait until some have been taken.
       SteadyTimer pause(socket_.get_executor(), std::chrono::milliseconds(1));
       co_await pause.async_wait(use_task_tuple);
     } else if (errno == EPIPE || errno == ECONNRESET) {

@@ -48,6 +48,8 @@ inline constexpr std::chrono::milliseconds compile_progress_interval{5'000};
 
 // Between a spawner's death and its successor's start.
 inline constexpr std::chrono::milliseconds spawner_pause{100};
+// Between tries to start one where the machine has no room for it.
+inline constexpr std::chrono::milliseconds spawner_retry{500};
 
 // Scrapers and probes; each has its own connection, and nobody else has business there.
 inline constexpr std::uint32_t admin_connections_max = 64;

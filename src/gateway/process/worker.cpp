@@ -77,7 +77,11 @@ class Worker {
 Task<int> Worker::run() {
   for (;;) {
     auto packet = co_await channel_.receive();
-    if (!packet) co_return packet.error().kind == ChannelError::Kind::closed ? EXIT_SUCCESS : EXIT_FAILURE;
+    if (!packet && packet.error().kind == ChannelError::Kind::closed) co_return EXIT_SUCCESS;
+    if (!packet) {
+      log_.error("message from the supervisor: {}", packet.error().detail);
+      co_return EXIT_FAILURE;
+    }
     auto message = message::decode(packet->bytes);
     Result taken;
     if (!message) {

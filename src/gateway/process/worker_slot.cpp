@@ -72,7 +72,8 @@ Task<WorkerSlot::Result> WorkerSlot::offer_to(std::shared_ptr<WorkerProcess> pro
   co_return co_await offer_table(process, std::move(table), std::move(listeners));
 }
 
-// A socket between the two; the spawner ends when the worker's end closes.
+// A socket between the two; the spawner ends when the worker's end closes. After a failure either there is no
+// spawner, or one that ends and is then replaced.
 Task<WorkerSlot::Result> WorkerSlot::give_spawner(std::shared_ptr<WorkerProcess> worker,
                                                   std::optional<message::Identity> identity) {
   auto pair = make_channel_pair();
@@ -85,7 +86,10 @@ Task<WorkerSlot::Result> WorkerSlot::give_spawner(std::shared_ptr<WorkerProcess>
   const message::Message start(message::Start{.worker = index_, .identity = identity});
   const std::vector<int> theirs{pair->theirs.get()};
   auto sent = co_await send_message(**spawner, start, theirs);
-  if (!sent) co_return sent;
+  if (!sent) {
+    (*spawner)->kill();
+    co_return sent;
+  }
   const message::Message socket(message::Spawner{index_});
   const std::vector<int> ours{pair->ours.get()};
   co_return co_await send_message(*worker, socket, ours);
@@ -103,8 +107,14 @@ Task<> WorkerSlot::watch_spawner(std::shared_ptr<WorkerProcess> worker,
   if (spawner_ != spawner || process_ != worker || state_ == State::retiring) co_return;
   context_.log.warning("the spawner of worker {} ended by {}; starting another", index_, exit.describe());
   spawner_.reset();
-  const auto given = co_await give_spawner(worker, identity);
-  if (!given) context_.log.error("worker {} has no spawner: {}", index_, given.error());
+  while (!spawner_ && process_ == worker && state_ != State::retiring) {
+    const auto given = co_await give_spawner(worker, identity);
+    if (given || spawner_) co_return;  // that one is watched itself
+    context_.log.error("worker {} has no spawner: {}; trying again in {} ms", index_, given.error(),
+                       spawner_retry.count());
+    wait.expires_after(spawner_retry);
+    co_await wait.async_wait(use_task_tuple);
+  }
 }
 
 Task<> WorkerSlot::tell(message::Upstreams changed) {

@@ -257,14 +257,17 @@ class Spawner {
     return true;
   }
 
-  // The worker always reads; should it be slow, the end waits for room.
+  // The worker always reads; should it be slow, or the kernel have no memory for the packet, the end waits:
+  // one that were lost would be a request that hangs.
   void tell(const ProgramEnded& report) {
     unsent_.push_back(*encode(report));
     if (unsent_.size() == 1) send_unsent();
   }
 
   void send_unsent() {
-    while (!unsent_.empty() && (send_packet(worker_.get(), unsent_.front()) >= 0 || errno != EAGAIN)) {
+    while (!unsent_.empty()) {
+      const bool sent = send_packet(worker_.get(), unsent_.front()) >= 0;
+      if (!sent && errno != EPIPE && errno != ECONNRESET) return;
       unsent_.pop_front();  // if the worker is gone, the loop is about to end
     }
   }

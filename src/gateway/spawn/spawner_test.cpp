@@ -3,13 +3,21 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <poll.h>
 #include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <cstddef>
 #include <fstream>
+#include <iterator>
 #include <optional>
 #include <thread>
 
@@ -206,6 +214,53 @@ TEST_F(SpawnerProcess, a_hundred_at_once_are_all_told) {
     sum += end->id;
   }
   EXPECT_EQ(sum, 5050u);
+}
+
+// For the first packets that this process sends from now on the kernel has no memory.
+void refuse_two_packets() {
+  sock_filter filter[] = {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+                          BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_sendmsg, 0, 1),
+                          BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF),
+                          BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+  const sock_fprog program{.len = std::size(filter), .filter = filter};
+  prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+  const auto asked = static_cast<int>(
+      syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &program));
+  sigset_t all;
+  sigfillset(&all);
+  sigprocmask(SIG_SETMASK, &all, nullptr);  // the spawner's own thread is to get the signals
+  std::thread([asked] {
+    for (int packet = 0;; ++packet) {
+      seccomp_notif call{};
+      if (ioctl(asked, SECCOMP_IOCTL_NOTIF_RECV, &call) != 0) return;
+      seccomp_notif_resp answer{.id = call.id};
+      if (packet < 2) {
+        answer.error = -ENOBUFS;
+      } else {
+        answer.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
+      }
+      ioctl(asked, SECCOMP_IOCTL_NOTIF_SEND, &answer);
+    }
+  }).detach();
+}
+
+TEST(SpawnerReports, are_not_lost_when_the_kernel_has_no_memory_for_them) {
+  testing::ForkedSpawner spawner;
+  const UniqueFd worker = spawner.start(&refuse_two_packets);
+  StartProgram program;
+  program.id = 1;
+  program.argv = {"/bin/true"};
+  const UniqueFd nothing(open("/dev/null", O_RDWR | O_CLOEXEC));
+  const int files[] = {nothing.get(), nothing.get(), nothing.get()};
+  ASSERT_GT(send_packet(worker.get(), *encode(program), files), 0);
+  pollfd told{.fd = worker.get(), .events = POLLIN, .revents = 0};
+  ASSERT_EQ(poll(&told, 1, 5'000), 1);
+  const auto room = packet_room();
+  Packet packet;
+  ASSERT_GT(receive_packet(worker.get(), {room.get(), packet_bytes_max}, packet), 0);
+  const auto message = decode(packet.bytes);
+  ASSERT_TRUE(message);
+  EXPECT_EQ(std::get<ProgramEnded>(*message).id, 1u);
 }
 
 TEST_F(SpawnerProcess, a_program_that_lets_itself_be_traced_and_stops_is_ended) {

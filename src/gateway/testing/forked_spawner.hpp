@@ -22,8 +22,9 @@ class ForkedSpawner {
   ForkedSpawner(const ForkedSpawner&) = delete;
   ForkedSpawner& operator=(const ForkedSpawner&) = delete;
 
-  // The worker's end of the channel; closing it ends the spawner. Once.
-  UniqueFd start() {
+  // The worker's end of the channel; closing it ends the spawner. Once. `prepare` is called in the new
+  // process.
+  UniqueFd start(void (*prepare)() = [] {}) {
     auto pair = make_channel_pair();
     if (!pair) {
       ADD_FAILURE() << "no channel";
@@ -32,6 +33,7 @@ class ForkedSpawner {
     pid_ = fork();
     if (pid_ == 0) {
       pair->ours.reset();
+      prepare();
       _exit(run_spawner(std::move(pair->theirs)));
     }
     return std::move(pair->ours);
