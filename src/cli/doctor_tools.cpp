@@ -12,8 +12,8 @@
 namespace tollgate::cli {
 namespace {
 
-constexpr std::chrono::milliseconds answer_limit{
-    3'000};  // some tools start a virtual machine to say their version
+// Some tools start a virtual machine to say their version.
+constexpr std::chrono::milliseconds answer_limit{3'000};
 
 // What a program prints, on either stream, when asked with one argument; empty when it fails or takes too
 // long.

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <exception>
 #include <iostream>
 #include <string_view>
 
@@ -59,6 +60,9 @@ int run(CLI::App& app, int argc, char** argv, int& exit_code) {
     const std::vector<std::string> unknown = app.remaining(true);
     return unknown.empty() ? app.exit(error) : app.exit(CLI::ExtrasError(app.get_name(), unknown)),
            exit_usage;
+  } catch (const std::exception& failure) {  // no memory, no descriptors
+    std::fprintf(stderr, "tollgate: %s\n", failure.what());
+    return exit_failed;
   }
   return exit_code;
 }

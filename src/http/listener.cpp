@@ -18,14 +18,14 @@ bool is_listening(int fd) {
   return ::getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &on, &size) == 0 && on != 0;
 }
 
-asio::ip::tcp protocol_of(int fd) {
+}  // namespace
+
+asio::ip::tcp protocol_of(int socket) {
   int domain = 0;
   socklen_t size = sizeof domain;
-  ::getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size);
+  ::getsockopt(socket, SOL_SOCKET, SO_DOMAIN, &domain, &size);
   return domain == AF_INET6 ? asio::ip::tcp::v6() : asio::ip::tcp::v4();
 }
-
-}  // namespace
 
 Listener::Listener(EventLoop& loop, Server& server, ServerShared& shared, UniqueFd listening)
     : loop_(loop),

@@ -16,6 +16,9 @@ namespace tollgate::http {
 
 class Server;  // NOLINT(cppcoreguidelines-virtual-class-destructor): it is final
 
+// Of a TCP socket that came from elsewhere.
+asio::ip::tcp protocol_of(int socket);
+
 class Listener {
  public:
   Listener(EventLoop& loop, Server& server, ServerShared& shared, UniqueFd listening);

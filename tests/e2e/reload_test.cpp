@@ -137,12 +137,13 @@ Connection connect_when_open(std::uint16_t port) {
   }
 }
 
-TEST(Reload, refused_by_a_worker_closes_the_admin_address_that_was_opened_for_it) {
+TEST(Reload, refused_by_a_worker_closes_the_addresses_that_were_opened_for_it_and_tells_of_none) {
   const auto gateway = GatewayProcess::with_config(answer_table("old"));
   const pid_t slow = gateway.worker_pids().front();
   ASSERT_EQ(kill(slow, SIGSTOP), 0);  // so that somebody asks the new address before it is refused
   const std::uint16_t port = free_port();
-  gateway.rewrite_config(fmt::format("admin = \"127.0.0.1:{}\"\n", port) + answer_table("new"));
+  gateway.rewrite_config(fmt::format("admin = \"127.0.0.1:{}\"\nkill_port = \"127.0.0.1:0\"\n", port) +
+                         answer_table("new"));
   gateway.signal(SIGHUP);
   Connection admin = connect_when_open(port);
   const std::string request = "GET /livez HTTP/1.1\r\nHost: test\r\n\r\n";
@@ -152,6 +153,7 @@ TEST(Reload, refused_by_a_worker_closes_the_admin_address_that_was_opened_for_it
   ASSERT_TRUE(gateway.wait_for_log("reload refused")) << gateway.err();
   EXPECT_TRUE(admin.closed_by_peer());
   EXPECT_THROW(Connection{port}, std::runtime_error);
+  EXPECT_EQ(gateway.err().find("kill port on"), std::string::npos) << gateway.err();
 
   reload(gateway, answer_table("newer"), "reloaded 1 routes");
   for (int i = 0; i < 8; ++i) EXPECT_EQ(get(gateway.port(), "/answer").body, "newer");

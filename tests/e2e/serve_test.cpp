@@ -206,6 +206,16 @@ TEST(Serve, a_bound_of_address_space_that_sandboxes_do_not_fit_in_is_told) {
   EXPECT_EQ(command.stop().code, 0);
 }
 
+TEST(Serve, where_there_are_no_descriptors_to_start_with_it_says_so) {
+  const TempDir folder;
+  const std::string file = folder.write("t.toml", one_route);
+  CommandProcess poor(
+      {"sh", "-c", std::string("ulimit -n 8; exec ") + TOLLGATE_BINARY + " serve --config " + file});
+  EXPECT_EQ(poor.wait(std::chrono::seconds(10)).code, 1);
+  EXPECT_EQ(poor.err().find("tollgate: "), 0u) << poor.err();
+  EXPECT_NE(poor.err().find("Too many open files"), std::string::npos) << poor.err();
+}
+
 TEST(Serve, output_that_is_lost_is_a_failure) {
   for (const char* command : {"--version", "doctor", "--help"}) {
     CommandProcess lost({"sh", "-c", std::string(TOLLGATE_BINARY) + " " + command + " >/dev/full"});

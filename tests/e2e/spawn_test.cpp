@@ -9,6 +9,7 @@
 #include <string>
 #include <thread>
 
+#include "tests/support/command_process.hpp"
 #include "tests/support/gateway_process.hpp"
 #include "tests/support/guests.hpp"
 #include "tests/support/http_client.hpp"
@@ -19,6 +20,7 @@
 namespace tollgate::testing {
 namespace {
 
+using ::testing::AnyOf;
 using ::testing::HasSubstr;
 
 const std::string mixed_routes = spawn_route("/cat", "\"cat\"") + shell("/exit", "echo no >&2; exit 3") +
@@ -113,6 +115,7 @@ TEST(Spawn, what_cannot_be_a_program_fails_the_load_with_what_to_write_instead) 
     EXPECT_THAT(exit.err, HasSubstr(why));
   };
   refused("spawn = [\"/tmp\"]", "/tmp is a directory: name a file in it");
+  refused("spawn = [\"/dev/null\"]", "/dev/null is no file: name one");
   refused("spawn = \"cat -n\"", "no shell takes it apart, write [\"prog\", \"arg\"]");
   refused("spawn = [\"cat\"]\nenv = { TOLLGATE_SPAWN_RUN = \"1\" }",
           "env: found \"TOLLGATE_SPAWN_RUN\", expected another name");
@@ -130,6 +133,18 @@ TEST(Spawn, a_program_on_a_path_that_only_root_may_enter_fails_the_load_with_the
       run_tollgate({"serve", "--config", file}, {{"PATH", folder.path().string() + ":/usr/bin:/bin"}});
   EXPECT_EQ(exit.code, 1);
   EXPECT_THAT(exit.err, HasSubstr("name /usr/bin/cat instead, or name another user"));
+}
+
+TEST(Spawn, a_program_that_only_our_own_group_may_execute_fails_the_load) {
+  if (geteuid() != 0) GTEST_SKIP() << "programs run as our own user";
+  const TempDir folder;
+  ASSERT_EQ(chmod(folder.path().c_str(), 0755), 0);
+  const std::string program = folder.write("program", "#!/bin/sh\n");
+  ASSERT_EQ(chmod(program.c_str(), 0750), 0);
+  const std::string file = folder.write("t.toml", one_worker + spawn_route("/", "\"" + program + "\""));
+  CommandProcess exit({"setpriv", "--groups", "0", TOLLGATE_BINARY, "serve", "--config", file});
+  EXPECT_EQ(exit.wait(std::chrono::seconds(10)).code, 1);
+  EXPECT_THAT(exit.err(), HasSubstr("may not execute it (Permission denied)"));
 }
 
 TEST(Spawn, the_log_says_which_limit_a_program_met_and_how_to_raise_it) {
@@ -278,7 +293,8 @@ TEST(EngineCommandLine, a_module_for_another_engine_fails_the_load) {
       "t.toml", one_worker + "runtime = \"wasmtime\"\n[[route]]\npath = \"/\"\nwasm = \"a.wasm\"\n");
   const Exit exit = run_tollgate({"serve", "--config", file});
   EXPECT_EQ(exit.code, 1);
-  EXPECT_FALSE(exit.err.empty());
+  EXPECT_THAT(exit.err,
+              AnyOf(HasSubstr("a.wasm is no WebAssembly module"), HasSubstr("there is no wasmtime")));
 }
 
 }  // namespace

@@ -123,11 +123,15 @@ std::string find_program(TableReader& table, const RouteSurroundings& around, co
 // What `program`, which `name` means, lacks of one.
 std::string expected_program(const std::string& program, const std::string& name) {
   std::error_code failed;
-  if (!program.empty() && std::filesystem::is_directory(program, failed)) {
+  const auto found = std::filesystem::status(program, failed);
+  if (std::filesystem::is_directory(found)) {
     return "a program, but " + program + " is a directory: name a file in it";
   }
-  if (!program.empty() && std::filesystem::exists(program, failed)) {
-    return "a program, but " + program + " is not an executable file: chmod +x it";
+  if (std::filesystem::is_regular_file(found)) {
+    return "a program, but " + program + " is not executable: chmod +x it";
+  }
+  if (std::filesystem::exists(found)) {
+    return "a program, but " + program + " is no file: name one";
   }
   const std::string remedy = name.find(' ') == std::string::npos
                                  ? ": install it or name its path"

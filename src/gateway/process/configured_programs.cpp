@@ -42,7 +42,7 @@ expected<void, std::string> ConfiguredPrograms::open_store(const std::string& fo
     return {};
   }
   if (!folder.empty()) return unexpected(fmt::format("cache: {}", store.error()));
-  log_.warning("compiled programs are not kept: {}", store.error());
+  log_.warning("compiled programs are not kept: {}; name a folder by `cache`", store.error());
   store_.reset();
   return {};
 }

@@ -77,7 +77,6 @@ GatewaySupervisor::Result GatewaySupervisor::open_own_ports(const Config& config
   if (config.kill_port && (serving == nullptr || serving->kill_port != config.kill_port)) {
     auto listener = listen_alone(*config.kill_port);
     if (!listener) return unexpected("kill_port: " + listener.error());
-    context_.log.info("kill port on {}", bound_address(listener->get()));
     opened.kill = std::make_unique<KillPort>(loop_, std::move(*listener));
   }
   return {};
@@ -89,7 +88,9 @@ void GatewaySupervisor::adopt_own_ports(const Config& config, OwnPorts opened) {
   if (opened.kill || !config.kill_port) {
     if (kill_port_) kill_port_->close();
     kill_port_ = std::move(opened.kill);
-    if (kill_port_) watchers_.spawn(watch_kill_port(kill_port_));
+    if (!kill_port_) return;
+    context_.log.info("kill port on {}", kill_port_->address());
+    watchers_.spawn(watch_kill_port(kill_port_));
   }
 }
 

@@ -6,6 +6,8 @@
 #include <string_view>
 
 #include "gateway/process/limits.hpp"
+#include "gateway/process/listeners.hpp"
+#include "http/listener.hpp"
 
 namespace tollgate::gateway {
 namespace {
@@ -16,8 +18,10 @@ constexpr std::string_view answer =
 
 }  // namespace
 
-KillPort::KillPort(EventLoop& loop, UniqueFd listener) : acceptor_(loop) {
-  acceptor_.assign(asio::ip::tcp::v4(), listener.release());
+KillPort::KillPort(EventLoop& loop, UniqueFd listener)
+    : acceptor_(loop), address_(bound_address(listener.get())) {
+  const auto protocol = http::protocol_of(listener.get());
+  acceptor_.assign(protocol, listener.release());
 }
 
 Task<std::optional<TcpSocket>> KillPort::asked() {

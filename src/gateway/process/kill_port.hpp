@@ -3,6 +3,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 
 #include "base/async.hpp"
 #include "base/unique_fd.hpp"
@@ -13,12 +14,15 @@ class KillPort {
  public:
   KillPort(EventLoop& loop, UniqueFd listener);
 
+  const std::string& address() const { return address_; }  // with the real port
+
   // The first connection, answered, and the port closed; nullopt after close().
   Task<std::optional<TcpSocket>> asked();
   void close();
 
  private:
   TcpAcceptor acceptor_;
+  std::string address_;
 };
 
 // Reads the client's request away until it closes, for at most kill_port_linger: closing at once would reset

@@ -84,8 +84,8 @@ const char* start_remedy(int error) {
       return "it, or the interpreter its first line names, is gone: put it back, or name another program in "
              "the route";
     case EACCES:
-      return "the user it runs as must be allowed to reach and execute it (chmod a+rx), or name another one "
-             "by `user`";
+      return "it, or the interpreter its first line names, must be a file that the user it runs as may reach "
+             "and execute (chmod a+rx), or name another user by `user`";
     case ENOEXEC:
       return "it is no program of this machine; a script's first line names its interpreter (#!/bin/sh)";
     case E2BIG:
@@ -123,7 +123,10 @@ class ProgramRun {
     auto err = make_pipe();
     UniqueFd in = body_input(input.body);
     if (!out || !err || !in) {
-      co_return failed(fmt::format("{}: no descriptors for it: {}", program, std::strerror(errno)));
+      co_return failed(
+          fmt::format("{}: no descriptors for it: {}; raise the gateway's bound (ulimit -n), or "
+                      "lower the route's limit `concurrent`",
+                      program, std::strerror(errno)));
     }
     const http::Cancellation::Guard guard(cancellation_, {&cancel, this});
     if (!run_.has_spawner()) co_await next_spawner();
