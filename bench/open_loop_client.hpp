@@ -20,8 +20,8 @@ struct OpenLoop {
 struct OpenLoopResult {
   std::vector<double> latencies_ms;  // of the requests answered with 200, sorted
   std::uint64_t failed = 0;          // other statuses, closed connections, no answer in time
-  double worst_send_delay_ms =
-      0;  // how late we were ourselves; a large one means that the client is saturated
+  // How late we were ourselves; a large one means that the client is saturated.
+  double worst_send_delay_ms = 0;
 };
 
 // Uses as many keep-alive connections as the delays ask for, at most connections_max.

@@ -17,8 +17,8 @@ std::int64_t cpu_nanoseconds(pid_t root);
 
 struct Memory {
   std::uint64_t pss_bytes = 0;  // a page shared by n processes counts 1/n
-  std::uint64_t private_bytes =
-      0;  // written, and mapped by nobody else; clean pages of files are the kernel's to drop
+  // Written, and mapped by nobody else; clean pages of files are the kernel's to drop.
+  std::uint64_t private_bytes = 0;
 };
 Memory memory_of_tree(pid_t root);
 

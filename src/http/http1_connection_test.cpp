@@ -153,8 +153,8 @@ TEST_F(Http1, answers_the_good_request_before_it_refuses_the_hostile_one_behind_
     EXPECT_THAT(answers, StartsWith("HTTP/1.1 200 OK\r\n")) << hostile.name;
     if (hostile.name.starts_with("chunk") || hostile.name.starts_with("trailer") ||
         hostile.name.ends_with("end_lf") || hostile.name == "last_chunk_lf") {
-      EXPECT_THAT(answers, HasSubstr("error: malformed"))
-          << hostile.name;  // the handler read it and was told
+      // The handler read it and was told.
+      EXPECT_THAT(answers, HasSubstr("error: malformed")) << hostile.name;
     } else {
       EXPECT_THAT(answers, HasSubstr("\r\n\r\n|/|endHTTP/1.1 " + std::to_string(hostile.status)))
           << hostile.name;

@@ -273,8 +273,8 @@ Task<> Http1Stream::linger(std::size_t bytes_max) {
     }
     if (received->error) break;
     read += received->bytes;
-    co_await asio::post(executor(),
-                        use_task);  // a fast client's upload must not keep the loop from the others
+    // A fast client's upload must not keep the loop from the others.
+    co_await asio::post(executor(), use_task);
   }
   end_wait();
   shared_.give_back(std::move(away));

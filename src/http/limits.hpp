@@ -12,16 +12,19 @@ using Duration = std::chrono::steady_clock::duration;
 
 // What a request head (and the head's relatives inside a chunked body) may measure.
 struct HeadLimits {
-  std::size_t target_bytes_max = 8u << 10;  // request target as received; one more is 414
-  std::size_t section_bytes_max = 64u
-                                  << 10;  // field lines with their CRLFs and the empty line; one more is 431
-  std::size_t fields_max = 100;           // field lines; one more is 431
-  std::size_t trailer_bytes_max =
-      8u << 10;  // trailer names and values: a checksum and a status, not a document
+  // Request target as received; one more is 414.
+  std::size_t target_bytes_max = 8u << 10;
+  // Field lines with their CRLFs and the empty line; one more is 431.
+  std::size_t section_bytes_max = 64u << 10;
+  // Field lines; one more is 431.
+  std::size_t fields_max = 100;
+  // Names and values of trailers: a checksum and a status, not a document.
+  std::size_t trailer_bytes_max = 8u << 10;
   std::size_t trailers_max = 32;
-  std::size_t extension_bytes_max = 1u
-                                    << 10;  // chunk extensions of one message: nobody uses them, attackers do
-  std::size_t chunk_line_bytes_max = 256;   // one chunk-size line: 16 digits and what extension there may be
+  // Chunk extensions of one message: nobody uses them, attackers do.
+  std::size_t extension_bytes_max = 1u << 10;
+  // One chunk-size line: 16 digits and what extension there may be.
+  std::size_t chunk_line_bytes_max = 256;
 };
 
 struct ServerLimits {
@@ -35,8 +38,8 @@ struct ServerLimits {
   // Reading on after a refusal, so that its answer arrives.
   Duration linger_timeout = std::chrono::seconds(1);
 
-  std::size_t unread_body_bytes_max =
-      64u << 10;  // of a body its handler left alone, read away to keep the connection
+  // Of a body its handler left alone, read away to keep the connection.
+  std::size_t unread_body_bytes_max = 64u << 10;
   // Read away after a refusal: what the kernels of both sides may hold of an upload (tcp_wmem and tcp_rmem
   // are 4 and 6 MiB) when its client learns of the answer, and more for what it sends until then. Closing
   // over unread bytes resets the connection, and the answer would be lost with it.

@@ -30,11 +30,8 @@ struct BodyFraming {
   std::uint64_t length = 0;
 };
 
-enum class Persistence : std::uint8_t {
-  keep_alive,
-  keep_alive_said,
-  close
-};  // "said": HTTP/1.0 wants to be told
+// "said": HTTP/1.0 wants to be told.
+enum class Persistence : std::uint8_t { keep_alive, keep_alive_said, close };
 
 struct HeadParts {
   const ResponseHead& head;

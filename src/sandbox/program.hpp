@@ -75,11 +75,8 @@ inline constexpr std::string_view stderr_cut_note = "\n(stderr is cut here, at t
 // Where stdout and stderr go. Called from inside the guest: must not run it again, must not throw.
 class Sink {
  public:
-  enum class State : std::uint8_t {
-    accepted,
-    full,
-    refused
-  };  // full: the run waits; refused: it ends with `output`
+  // full: the run waits; refused: it ends with `output`.
+  enum class State : std::uint8_t { accepted, full, refused };
   virtual ~Sink() = default;
   virtual State write(std::string_view bytes) = 0;
   virtual void log(std::string_view bytes) = 0;  // stderr, already bounded by Limits; then the note

@@ -26,9 +26,10 @@ struct Limits {
   std::uint64_t memory_bytes = 128u << 20;  // `memory`: linear memory of a guest
   std::uint64_t body_bytes = 2u << 20;      // `body`: request body
   std::uint64_t output_bytes = 8u << 20;    // `output`: what a guest may answer
-  Milliseconds io{5000};  // upstream: connecting, and each wait for its bytes or for it to take ours
-  std::uint64_t response_bytes =
-      UINT64_MAX;                          // `response`: body of an upstream's response; default: unlimited
+  // An upstream: connecting, and each wait for its bytes or for it to take ours.
+  Milliseconds io{5000};
+  // `response`: body of an upstream's response, or what goes through a transform. Unlimited if not set.
+  std::uint64_t response_bytes = UINT64_MAX;
   std::uint64_t stderr_bytes = 64u << 10;  // `stderr`: what a guest may log per request
   std::uint32_t concurrent = 256;          // sandboxes (or processes) at once, over all workers
   std::uint32_t queue = 1024;              // requests waiting for one, over all workers

@@ -19,8 +19,8 @@ class CapturedResponse final : public http::ResponseWriter {
   Task<Result> send(const http::ResponseHead& head, std::string_view body) override;
   Task<Result> start(const http::ResponseHead& head, std::optional<std::uint64_t> length) override;
   Task<Result> write(std::string_view piece) override;
-  Task<Result> finish(
-      const http::Fields* trailers) override;  // trailers are dropped: they speak of another body
+  // Trailers are dropped: they speak of another body.
+  Task<Result> finish(const http::Fields* trailers) override;
   void abort() override { state_ = State::aborted; }
 
   bool started() const override { return status_ != 0; }

@@ -107,8 +107,8 @@ void AccessLogWriter::line_done(std::size_t bytes) {
 }
 
 void AccessLogWriter::timestamp(JsonLine& line, SteadyTime now) {
-  if (!timer_runs_)
-    steady_to_system_ = system_minus_steady();  // it may have been stepped since the last batch
+  // A batch begins: the wall clock may have been stepped since the last one.
+  if (!timer_runs_) steady_to_system_ = system_minus_steady();
   const std::int64_t wall_ms =
       std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch() + steady_to_system_)
           .count();

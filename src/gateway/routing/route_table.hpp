@@ -30,8 +30,8 @@ class RouteTable {
     enum class Kind : std::uint8_t { found, not_found, method_not_allowed };
     Kind kind = Kind::not_found;
     std::uint32_t route = 0;  // index into the routes, when found
-    std::string_view
-        matched_prefix;  // part of the given path: "/api" for "/api/*", all of it for an exact route
+    // Part of the given path: "/api" for "/api/*", all of it for an exact route.
+    std::string_view matched_prefix;
   };
   Match find(const http::Request& request) const;
 

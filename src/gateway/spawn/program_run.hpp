@@ -21,10 +21,8 @@ struct ProgramInput {
   std::string_view name;  // what the log calls it; empty: the file that is executed
   std::string_view body;
   int module = -1;  // program_module_fd, if it needs one; borrowed
-  enum class Output : std::uint8_t {
-    little,
-    much
-  } expected = Output::little;  // a guess; see ProgramOutcome::wrote_much
+  // A guess; see ProgramOutcome::wrote_much.
+  enum class Output : std::uint8_t { little, much } expected = Output::little;
 };
 
 struct ProgramServices {

@@ -16,8 +16,8 @@ namespace tollgate::gateway {
 class ComputeBackend final : public Backend {
  public:
   static constexpr std::uint64_t rounds_default = 50'000;
-  static constexpr std::uint64_t rounds_max =
-      10'000'000;  // about a second of CPU time; the deadline still holds
+  // About a second of CPU time; the deadline still holds.
+  static constexpr std::uint64_t rounds_max = 10'000'000;
 
   ComputeBackend(const Route& route, Executor executor);
 
