@@ -53,9 +53,9 @@ struct ProgramOutcome {
   std::uint64_t memory_bytes_peak = 0;
 };
 
-// Where a spawner has died, the next one is waited for, up to a second.
 // Completes when the program and every descendant of it is gone. `output` gets what it wrote, `lines` what it
-// complained. Descriptors are closed in every case.
+// complained. Descriptors are closed in every case. Where a spawner has died, the next one is waited for, up
+// to a second.
 Task<ProgramOutcome> run_program(const ProgramServices& services, ProgramInput input,
                                  const ProgramBounds& bounds, http::Cancellation& cancellation,
                                  std::string& output, GuestStderr& lines);
