@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "tests/support/command_process.hpp"
+#include "tests/support/eventually.hpp"
 #include "tests/support/http_client.hpp"
 
 namespace tollgate::testing {
@@ -20,17 +21,8 @@ std::string loopback(std::uint16_t port) {
   return "127.0.0.1:" + std::to_string(port);
 }
 
-bool answers(std::uint16_t port) {
-  const auto end = std::chrono::steady_clock::now() + seconds(10);
-  while (std::chrono::steady_clock::now() < end) {
-    try {
-      const Connection connection(port);
-      return true;
-    } catch (const std::exception&) {
-      usleep(20'000);
-    }
-  }
-  return false;
+bool starts(std::uint16_t port) {
+  return eventually([&] { return is_listening(port); }, seconds(10));
 }
 
 std::string command_path(const std::string& name) {
@@ -64,7 +56,7 @@ class WasiTestServer : public ::testing::TestWithParam<WasiServer> {
     server_ = std::make_unique<CommandProcess>(
         server.command, std::map<std::string, std::string>{{"LISTEN", loopback(port_)},
                                                            {"KILL_LISTEN", loopback(kill_port_)}});
-    ASSERT_TRUE(answers(port_)) << server_->err();
+    ASSERT_TRUE(starts(port_)) << server_->err();
   }
   std::uint16_t port_ = 0;
   std::uint16_t kill_port_ = 0;
@@ -116,7 +108,7 @@ TEST(KubernetesEchoServer, of_rust_echoes_any_method_and_path) {
   if (!std::filesystem::exists(server)) GTEST_SKIP() << server << " is not built: ./dev baselines";
   const std::uint16_t port = free_port();
   CommandProcess process({server}, {{"PORT", std::to_string(port)}});
-  ASSERT_TRUE(answers(port)) << process.err();
+  ASSERT_TRUE(starts(port)) << process.err();
   expect_echo(port);
   EXPECT_EQ(process.stop().code, 0);
 }
@@ -130,7 +122,7 @@ TEST(KubernetesEchoServer, as_a_module_that_owns_its_socket_echoes_under_wasmedg
   if (!std::filesystem::exists(engine)) GTEST_SKIP() << "no wasmedge here: ./dev wasmedge";
   const std::uint16_t port = free_port();
   CommandProcess process({engine, "--env", "PORT=" + std::to_string(port), module});
-  ASSERT_TRUE(answers(port)) << process.err();
+  ASSERT_TRUE(starts(port)) << process.err();
   expect_echo(port);
 }
 

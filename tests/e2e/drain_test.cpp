@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "tests/support/command_process.hpp"
+#include "tests/support/eventually.hpp"
 #include "tests/support/gateway_process.hpp"
 #include "tests/support/http_client.hpp"
 #include "tests/support/process_figures.hpp"
@@ -36,15 +37,14 @@ native = "echo"
 // A second signal that comes sooner is the first one's echo.
 constexpr milliseconds longer_than_an_echo{50};
 constexpr const char* hello = "GET /hello HTTP/1.1\r\nHost: test\r\n\r\n";
-constexpr const char* half_an_upload = "POST /echo HTTP/1.1\r\nHost: test\r\nContent-Length: 10\r\n\r\n12345";
 
-bool connects(std::uint16_t port) {
-  try {
-    const Connection connection(port);
-    return true;
-  } catch (const std::runtime_error&) {
-    return false;
-  }
+// Half of an upload that the gateway has begun to answer: the rest is "67890".
+Connection half_an_upload(std::uint16_t port) {
+  Connection connection(port);
+  connection.send("POST /echo HTTP/1.1\r\nHost: test\r\nExpect: 100-continue\r\nContent-Length: 10\r\n\r\n");
+  EXPECT_EQ(connection.read_exactly(25), "HTTP/1.1 100 Continue\r\n\r\n");
+  connection.send("12345");
+  return connection;
 }
 
 class DrainBySignal : public ::testing::TestWithParam<int> {};
@@ -54,14 +54,11 @@ TEST_P(DrainBySignal, finishes_what_runs_closes_what_is_idle_and_exits_0) {
   Connection idle(gateway.port());
   idle.send(hello);
   EXPECT_EQ(idle.read_response().status, 200);
-  Connection running(gateway.port());
-  running.send(half_an_upload);
-  std::this_thread::sleep_for(milliseconds(100));
+  Connection running = half_an_upload(gateway.port());
 
   gateway.signal(GetParam());
   EXPECT_TRUE(idle.closed_by_peer());
-  for (int i = 0; i < 100 && connects(gateway.port()); ++i) std::this_thread::sleep_for(milliseconds(10));
-  EXPECT_FALSE(connects(gateway.port()));
+  EXPECT_TRUE(eventually([&] { return !is_listening(gateway.port()); }));
 
   running.send("67890");
   const Response response = running.read_response();
@@ -100,9 +97,7 @@ TEST(Drain, an_idle_gateway_ends_at_once) {
 
 TEST(Drain, what_takes_longer_than_its_limit_is_cut_and_the_exit_is_still_0) {
   auto gateway = GatewayProcess::with_config(config("drain = \"500ms\""));
-  Connection running(gateway.port());
-  running.send(half_an_upload);
-  std::this_thread::sleep_for(milliseconds(100));
+  Connection running = half_an_upload(gateway.port());
   const auto begin = steady_clock::now();
   gateway.signal(SIGTERM);
   EXPECT_EQ(gateway.wait().code, 0);
@@ -113,9 +108,7 @@ TEST(Drain, what_takes_longer_than_its_limit_is_cut_and_the_exit_is_still_0) {
 
 TEST(Drain, a_second_signal_ends_at_once_with_1) {
   auto gateway = GatewayProcess::with_config(config());
-  Connection running(gateway.port());
-  running.send(half_an_upload);
-  std::this_thread::sleep_for(milliseconds(100));
+  Connection running = half_an_upload(gateway.port());
   const auto workers = gateway.worker_pids();
   gateway.signal(SIGTERM);
   ASSERT_TRUE(gateway.wait_for_log("draining"));
@@ -142,12 +135,15 @@ TEST(Drain, a_signal_that_is_sent_twice_over_is_one) {
 
 TEST(Drain, workers_leave_signals_to_the_supervisor) {
   auto gateway = GatewayProcess::with_config(config());
-  for (const pid_t worker : gateway.worker_pids()) {
+  const auto workers = gateway.worker_pids();
+  ASSERT_EQ(workers.size(), 2u);
+  for (const pid_t worker : workers) {
     kill(worker, SIGTERM);
     kill(worker, SIGINT);
   }
   std::this_thread::sleep_for(milliseconds(100));
   EXPECT_EQ(get(gateway.port(), "/hello").status, 200);
+  EXPECT_EQ(gateway.worker_pids(), workers);
   EXPECT_EQ(gateway.err().find("ended by"), std::string::npos) << gateway.err();
 }
 
@@ -158,22 +154,15 @@ TEST(Drain, workers_end_when_their_supervisor_is_killed) {
   gateway.signal(SIGKILL);
   EXPECT_EQ(gateway.wait().signal, SIGKILL);
   for (const pid_t worker : workers) {
-    for (int i = 0; i < 200 && !has_ended(worker); ++i) std::this_thread::sleep_for(milliseconds(10));
-    EXPECT_TRUE(has_ended(worker));
+    EXPECT_TRUE(eventually([&] { return has_ended(worker); }));
   }
 }
 
 TEST(KillPort, answers_its_first_connection_and_drains) {
   auto gateway = GatewayProcess::with_config(config("kill_port = \"127.0.0.1:0\""));
-  ASSERT_TRUE(gateway.wait_for_log("kill port on 127.0.0.1:"));
-  const std::string log = gateway.err();
-  const std::size_t at = log.find("kill port on 127.0.0.1:") + std::string("kill port on 127.0.0.1:").size();
-  const auto port = static_cast<std::uint16_t>(std::stoi(log.substr(at)));
-  Connection running(gateway.port());
-  running.send(half_an_upload);
-  std::this_thread::sleep_for(milliseconds(100));
+  Connection running = half_an_upload(gateway.port());
 
-  const Response answer = get(port, "/");
+  const Response answer = get(gateway.kill_port(), "/");
   EXPECT_EQ(answer.status, 200);
   EXPECT_EQ(answer.body, "Shutting down");
   running.send("67890");

@@ -111,14 +111,11 @@ TEST(Edge, out_of_descriptors_it_serves_on_without_a_spin_and_loses_nobody) {
   constexpr int descriptors_max = 64;
   const TempDir folder;
   const std::string config = folder.write("tollgate.toml", echo);
-  const CommandProcess gateway({"/bin/sh", "-c",
-                                fmt::format("echo pid $$ >&2; ulimit -n {}; exec {} serve --config {}",
-                                            descriptors_max, TOLLGATE_BINARY, config)});
+  CommandProcess gateway({"/bin/sh", "-c",
+                          fmt::format("echo pid $$ >&2; ulimit -n {}; exec {} serve --config {}",
+                                      descriptors_max, TOLLGATE_BINARY, config)});
   const std::string listening = "listening on http://127.0.0.1:";
-  for (int i = 0; i < 1000 && gateway.out().find('\n') == std::string::npos; ++i) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
-  }
-  ASSERT_NE(gateway.out().find(listening), std::string::npos) << gateway.err();
+  ASSERT_TRUE(gateway.wait_for(listening, std::chrono::seconds(20))) << gateway.err();
   const auto port = static_cast<std::uint16_t>(number_after(gateway.out(), listening));
   const pid_t worker = only_child_of(number_after(gateway.err(), "pid "));
   std::vector<Connection> clients;

@@ -2,8 +2,8 @@
 #include <signal.h>
 
 #include <chrono>
-#include <thread>
 
+#include "tests/support/eventually.hpp"
 #include "tests/support/gateway_process.hpp"
 #include "tests/support/http_client.hpp"
 #include "tests/support/metrics_page.hpp"
@@ -73,12 +73,8 @@ TEST(MetricsPage, knows_how_many_connections_are_open) {
                        "tollgate_connections_open{}"),
               2);
   }
-  const auto until = std::chrono::steady_clock::now() + 10s;
-  double open = 2;
-  while (open > 0 && std::chrono::steady_clock::now() < until) {
-    open = value_of(read_metrics(gateway.admin_port()), "tollgate_connections_open{}");
-  }
-  EXPECT_EQ(open, 0);
+  EXPECT_TRUE(eventually(
+      [&] { return value_of(read_metrics(gateway.admin_port()), "tollgate_connections_open{}") == 0; }, 10s));
 }
 
 TEST(MetricsPage, never_falls_over_reloads_and_a_killed_worker) {

@@ -164,9 +164,7 @@ TEST(Spawn, a_client_that_goes_away_takes_the_program_with_it) {
   {
     Connection connection(gateway.port());
     connection.send("GET /sleep HTTP/1.1\r\nHost: a\r\n\r\n");
-    for (int i = 0; i < 100 && processes_with("7777.3") == 0; ++i)
-      std::this_thread::sleep_for(std::chrono::milliseconds(20));
-    EXPECT_GT(processes_with("7777.3"), 0);
+    EXPECT_TRUE(eventually([] { return processes_with("7777.3") > 0; }));
   }
   EXPECT_TRUE(all_gone("7777.3"));
 }
@@ -180,8 +178,7 @@ TEST(Spawn, beyond_concurrent_and_queue_is_503) {
                          "abi = \"stdio\"\nlimits = { concurrent = 1, queue = 0, deadline = \"10s\" }"));
   Connection first(gateway.port());
   first.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n");
-  for (int i = 0; i < 200 && processes_with(go_on) == 0; ++i)
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  ASSERT_TRUE(eventually([&] { return processes_with(go_on) > 0; }));
   EXPECT_EQ(get(gateway.port(), "/slow").field("x-tollgate-error"), "capacity");
   folder.write("go_on", "");
   EXPECT_EQ(first.read_response().status, 200);
@@ -284,7 +281,7 @@ INSTANTIATE_TEST_SUITE_P(Spawn, EngineCommand,
                            return std::string(entry.param.runtime) + "_" + entry.param.mode;
                          });
 
-TEST(EngineCommandLine, a_module_for_another_engine_fails_the_load) {
+TEST(EngineCommandLine, a_module_that_is_none_fails_the_load_with_its_name) {
   const TempDir folder;
   folder.write("a.wasm",
                "\x7f"

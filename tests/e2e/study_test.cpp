@@ -176,11 +176,7 @@ TEST(KubernetesEcho, echoes_any_method_and_path_on_port) {
 TEST(WasiTest, stops_gracefully_at_the_first_connection_to_its_kill_port) {
   const std::string config = read_file(example("wasi-test.toml"));
   auto gateway = GatewayProcess::with_config(replaced(replaced(config, ":8080", ":0"), ":8081", ":0"));
-  ASSERT_TRUE(gateway.wait_for_log("kill port on 127.0.0.1:"));
-  const std::string log = gateway.err();
-  const std::string marker = "kill port on 127.0.0.1:";
-  const int kill_port = std::stoi(log.substr(log.find(marker) + marker.size()));
-  const Response farewell = get(static_cast<std::uint16_t>(kill_port), "/");
+  const Response farewell = get(gateway.kill_port(), "/");
   EXPECT_EQ(farewell.status, 200);
   EXPECT_EQ(farewell.body, "Shutting down");
   EXPECT_EQ(gateway.wait().code, 0);

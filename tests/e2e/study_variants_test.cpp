@@ -230,7 +230,7 @@ TEST(StudyImage, is_the_same_bytes_each_time_and_holds_only_the_gateway) {
     ASSERT_EQ(exit.code, 0) << exit.err;
     image = read_file(folder.path() / "tollgate.tar");
   }
-  EXPECT_EQ(images[0] == images[1], true);
+  EXPECT_TRUE(images[0] == images[1]);
   EXPECT_LE(images[0].size(), 15'000'000u);
 }
 

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "tests/support/background_load.hpp"
+#include "tests/support/eventually.hpp"
 #include "tests/support/gateway_process.hpp"
 #include "tests/support/http_client.hpp"
 #include "tests/support/sanitizer.hpp"
@@ -17,6 +18,7 @@ namespace tollgate::testing {
 namespace {
 
 using std::chrono::milliseconds;
+using std::chrono::steady_clock;
 
 std::string config(int workers) {
   return fmt::format(R"(
@@ -32,22 +34,17 @@ native = "state"
                      workers);
 }
 
-TEST(WorkerDeath, a_hundred_milliseconds_later_another_serves) {
+TEST(WorkerDeath, soon_another_serves) {
   const auto gateway = GatewayProcess::with_config(config(1));
   for (int i = 0; i < 3; ++i) {
     const auto workers = gateway.worker_pids();
     ASSERT_EQ(workers.size(), 1u);
+    const auto killed = steady_clock::now();
     kill(workers.front(), SIGKILL);
-    std::this_thread::sleep_for(milliseconds(100));
     EXPECT_EQ(get(gateway.port(), "/hello").body, "hello");
+    EXPECT_LT(steady_clock::now() - killed, milliseconds(1000) * sanitizer_slowdown);
     EXPECT_NE(gateway.worker_pids(), workers);
   }
-}
-
-TEST(WorkerDeath, a_connection_made_while_no_worker_lives_is_served) {
-  const auto gateway = GatewayProcess::with_config(config(1));
-  kill(gateway.worker_pids().front(), SIGKILL);
-  EXPECT_EQ(get(gateway.port(), "/hello").body, "hello");
 }
 
 TEST(WorkerDeath, under_load_costs_at_most_the_requests_in_flight) {
@@ -97,10 +94,9 @@ TEST(WorkerDeath, the_state_counter_goes_on) {
 TEST(WorkerDeath, crashing_again_and_again_backs_off_and_recovers) {
   const auto gateway = GatewayProcess::with_config(config(1));
   for (int crash = 0; crash < 6; ++crash) {
-    for (int i = 0; i < 100 && gateway.worker_pids().empty(); ++i)
-      std::this_thread::sleep_for(milliseconds(10));
+    ASSERT_TRUE(eventually([&] { return !gateway.worker_pids().empty(); }));
     ASSERT_EQ(get(gateway.port(), "/hello").status, 200);
-    kill(gateway.worker_pids().front(), SIGSEGV);
+    kill(gateway.worker_pids().front(), SIGABRT);
   }
   EXPECT_TRUE(gateway.wait_for_log("crashes too often"));
   EXPECT_EQ(get(gateway.port(), "/hello").status, 200);
@@ -114,8 +110,7 @@ TEST(WorkerDeath, a_route_that_ran_in_three_crashes_is_quarantined_until_a_reloa
       config(1), guest);
   const auto gateway = GatewayProcess::with_config(toml);
   for (int crash = 0; crash < 3; ++crash) {
-    for (int i = 0; i < 200 && gateway.worker_pids().empty(); ++i)
-      std::this_thread::sleep_for(milliseconds(10));
+    ASSERT_TRUE(eventually([&] { return !gateway.worker_pids().empty(); }));
     Connection connection(gateway.port());
     connection.send("GET /spin?ms=20000 HTTP/1.1\r\nHost: test\r\n\r\n");
     std::this_thread::sleep_for(milliseconds(300) * sanitizer_slowdown);

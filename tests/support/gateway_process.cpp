@@ -2,11 +2,13 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <gtest/gtest.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstdlib>
 #include <fstream>
@@ -18,6 +20,7 @@
 
 extern char** environ;
 
+#include "tests/support/eventually.hpp"
 #include "tests/support/process_figures.hpp"
 #include "tests/support/read_file.hpp"
 
@@ -61,6 +64,11 @@ pid_t spawn(const std::vector<std::string>& arguments, const std::map<std::strin
   return pid;
 }
 
+// What a sanitizer finds in a worker would be seen by nobody: the supervisor starts another.
+void expect_no_sanitizer_report(const std::string& log) {
+  EXPECT_EQ(log.find("Sanitizer: "), std::string::npos) << log;
+}
+
 // The exit, once the process has ended; killed at the limit.
 Exit reap(pid_t pid, milliseconds limit, const std::filesystem::path& folder) {
   const auto end = steady_clock::now() + limit;
@@ -78,6 +86,7 @@ Exit reap(pid_t pid, milliseconds limit, const std::filesystem::path& folder) {
   if (WIFSIGNALED(status)) result.signal = WTERMSIG(status);
   result.out = read_file(folder / "stdout");
   result.err = read_file(folder / "stderr");
+  expect_no_sanitizer_report(result.err);
   return result;
 }
 
@@ -160,15 +169,23 @@ GatewayProcess::~GatewayProcess() {
   const auto workers = worker_pids();
   kill(pid_, SIGKILL);
   waitpid(pid_, nullptr, 0);
-  const auto end = steady_clock::now() + std::chrono::seconds(5);
-  for (const pid_t worker : workers) {
-    while (!has_ended(worker) && steady_clock::now() < end) std::this_thread::sleep_for(kPoll);
-  }
+  eventually([&] { return std::all_of(workers.begin(), workers.end(), has_ended); });
+  expect_no_sanitizer_report(err());
 }
 
 std::uint16_t GatewayProcess::admin_port() const {
-  wait_for_log("admin on http://");
-  return port_after(err(), "admin on http://");
+  return logged_port("admin on http://");
+}
+
+std::uint16_t GatewayProcess::kill_port() const {
+  return logged_port("kill port on ");
+}
+
+std::uint16_t GatewayProcess::logged_port(const std::string& marker) const {
+  std::uint16_t port = 0;
+  if (!eventually([&] { return (port = port_after(err(), marker)) != 0; }))
+    throw std::runtime_error(fmt::format("no \"{}\" in the log:\n{}", marker, err()));
+  return port;
 }
 
 std::vector<pid_t> GatewayProcess::worker_pids() const {
@@ -195,12 +212,7 @@ std::string GatewayProcess::err() const {
 }
 
 bool GatewayProcess::wait_for_log(const std::string& text, milliseconds limit, std::size_t from) const {
-  const auto end = steady_clock::now() + limit;
-  while (err().find(text, from) == std::string::npos) {
-    if (steady_clock::now() > end) return false;
-    std::this_thread::sleep_for(kPoll);
-  }
-  return true;
+  return eventually([&] { return err().find(text, from) != std::string::npos; }, limit);
 }
 
 Exit GatewayProcess::wait(milliseconds limit) {

@@ -64,6 +64,8 @@ class GatewayProcess {
   std::uint16_t port() const { return port_; }
   // From the line `admin on http://ADDRESS:PORT` that the supervisor logs to stderr.
   std::uint16_t admin_port() const;
+  // From the line `kill port on ADDRESS:PORT`.
+  std::uint16_t kill_port() const;
   std::vector<pid_t> worker_pids() const;  // children of the supervisor that run `worker`
 
   void rewrite_config(const std::string& toml) const;
@@ -81,6 +83,7 @@ class GatewayProcess {
  private:
   GatewayProcess() = default;
   void launch(const ServeOptions& options);
+  std::uint16_t logged_port(const std::string& marker) const;
 
   std::unique_ptr<TempDir> folder_;
   pid_t pid_ = -1;

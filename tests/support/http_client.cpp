@@ -180,6 +180,15 @@ Response Connection::read_response(Body body) {
   }
 }
 
+bool is_listening(std::uint16_t port) {
+  try {
+    const Connection connection(port);
+    return true;
+  } catch (const std::runtime_error&) {
+    return false;
+  }
+}
+
 std::uint16_t free_port() {
   const UniqueFd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   sockaddr_in own{};

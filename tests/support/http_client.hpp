@@ -34,7 +34,7 @@ class Connection {
   void shutdown_write();
   void reset();  // closes with RST
 
-  // The next final response; interim (1xx) ones are collected in `interim`. `head_only` for answers to HEAD.
+  // The next final response; interim (1xx) ones are collected in `interim`. Body::none for answers to HEAD.
   enum class Body { expected, none };
   Response read_response(Body body = Body::expected);
   std::vector<Response> interim;
@@ -51,6 +51,9 @@ class Connection {
   UniqueFd fd_;
   std::string buffer_;
 };
+
+// Whether somebody listens there.
+bool is_listening(std::uint16_t port);
 
 // A loopback port that was free a moment ago, for who cannot tell which one a server got.
 std::uint16_t free_port();

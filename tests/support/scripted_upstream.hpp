@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "base/unique_fd.hpp"
+#include "tests/support/eventually.hpp"
 
 namespace tollgate::testing {
 
@@ -181,12 +182,9 @@ inline ScriptedUpstream::Script once_then_reset(std::string bytes) {
   };
 }
 
-// Whether the upstream sees every connection end, within three seconds.
+// Whether the upstream sees a connection, and every one end.
 inline bool let_go_of(const ScriptedUpstream& server) {
-  for (int i = 0; i < 300 && (server.accepted() == 0 || server.open() > 0); ++i) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));
-  }
-  return server.open() == 0;
+  return eventually([&] { return server.accepted() > 0 && server.open() == 0; });
 }
 
 }  // namespace tollgate::testing

@@ -3,14 +3,13 @@
 
 #include <sys/types.h>
 
-#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <ios>
 #include <string>
-#include <thread>
 
+#include "tests/support/eventually.hpp"
 #include "tests/support/http_client.hpp"
 #include "tests/support/read_file.hpp"
 
@@ -46,9 +45,7 @@ inline int processes_with(const std::string& mark) {
 }
 
 inline bool all_gone(const std::string& mark) {
-  for (int i = 0; i < 100 && processes_with(mark) > 0; ++i)
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
-  return processes_with(mark) == 0;
+  return eventually([&] { return processes_with(mark) == 0; });
 }
 
 inline pid_t child_named(pid_t parent, const std::string& argument) {
@@ -62,11 +59,7 @@ inline pid_t child_named(pid_t parent, const std::string& argument) {
 
 // Asks again until the route answers with 200: a spawner that died is replaced in a moment.
 inline bool soon_answers(std::uint16_t port, const std::string& target) {
-  for (int i = 0; i < 100; ++i) {
-    if (request(port, "POST", target, "x").status == 200) return true;
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
-  }
-  return false;
+  return eventually([&] { return request(port, "POST", target, "x").status == 200; });
 }
 
 }  // namespace tollgate::testing
