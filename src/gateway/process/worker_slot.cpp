@@ -23,7 +23,8 @@ WorkerSlot::WorkerSlot(SlotContext& context, std::uint32_t index, OfferedListene
       index_(index),
       listeners_(std::move(listeners)),
       spawners_(context.loop.get_executor()),
-      pause_(context.loop) {}
+      pause_(context.loop),
+      changed_over_(context.loop, SteadyTimer::time_point::max()) {}
 
 Task<WorkerSlot::Result> WorkerSlot::start(std::shared_ptr<const PreparedTable> table) {
   auto started = co_await start_process(std::move(table));
@@ -125,6 +126,10 @@ Task<> WorkerSlot::tell(message::Upstreams changed) {
 }
 
 Task<> WorkerSlot::switch_to_current() {
+  if (changing_over_) {  // perhaps to the table before, and then by itself to this one
+    while (changing_over_) co_await changed_over_.async_wait(use_task_tuple);
+    co_return;
+  }
   if (state_ != State::new_ && state_ != State::serving) co_return;
   const auto process = process_;
   auto switched = co_await switch_or_load(context_.current);
@@ -149,17 +154,24 @@ Task<> WorkerSlot::discard(std::uint64_t generation) {
   if (state_ == State::serving) co_await discard_table(process_, generation);
 }
 
-// The table may be replaced while it is being loaded: then there is one more to load.
+// The table may be replaced while it is being loaded: then there is one more to load. The listeners come with
+// the first table that is served.
 Task<WorkerSlot::Result> WorkerSlot::load_current() {
   auto table = context_.current;
   auto loaded = co_await start_process(table);
+  changing_over_ = true;
+  auto listeners = listeners_;
   while (loaded) {
-    loaded = co_await switch_table(process_, table->generation);
-    if (!loaded) break;
-    if (table == context_.current) break;
+    if (table == context_.current) {
+      loaded = co_await switch_table(process_, table->generation);
+      listeners = OfferedListeners{};
+    }
+    if (!loaded || table == context_.current) break;
     table = context_.current;
-    loaded = co_await offer_to(process_, table, OfferedListeners{});
+    loaded = co_await offer_to(process_, table, listeners);
   }
+  changing_over_ = false;
+  changed_over_.cancel();
   co_return loaded;
 }
 

@@ -100,6 +100,8 @@ class WorkerSlot : public std::enable_shared_from_this<WorkerSlot> {
   TaskGroup spawners_;                      // all that have not ended yet
   RestartBackoff backoff_;
   SteadyTimer pause_;
+  bool changing_over_ = false;  // a process that was started again, to the table of now
+  SteadyTimer changed_over_;    // is cancelled then
   std::optional<KillAfter> drain_bound_;
   std::optional<KillAfter> spawner_bound_;
 };
