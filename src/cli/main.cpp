@@ -55,11 +55,11 @@ int run(CLI::App& app, int argc, char** argv, int& exit_code) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) return app.exit(error), exit_ok;  // help and version are no errors
+    const bool is_error = error.get_exit_code() != 0;  // help and version are none
     // What nobody knows before what is missing: it may be that, misspelt.
-    const std::vector<std::string> unknown = app.remaining(true);
-    return unknown.empty() ? app.exit(error) : app.exit(CLI::ExtrasError(app.get_name(), unknown)),
-           exit_usage;
+    const auto unknown = is_error ? app.remaining(true) : std::vector<std::string>();
+    app.exit(unknown.empty() ? error : CLI::ExtrasError(app.get_name(), unknown));
+    return is_error ? exit_usage : exit_ok;
   } catch (const std::exception& failure) {  // no memory, no descriptors
     std::fprintf(stderr, "tollgate: %s\n", failure.what());
     return exit_failed;
