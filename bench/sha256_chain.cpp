@@ -1,6 +1,7 @@
 #include "bench/sha256_chain.hpp"
 
 #include <bit>
+#include <cstddef>
 #include <cstring>
 
 namespace tollgate::bench {
@@ -20,7 +21,7 @@ constexpr std::uint32_t initial_state[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 
                                             0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
 
 void expand(const std::uint8_t block[64], std::uint32_t words[64]) {
-  for (int i = 0; i < 16; ++i) {
+  for (std::size_t i = 0; i < 16; ++i) {
     words[i] = std::uint32_t{block[4 * i]} << 24 | std::uint32_t{block[4 * i + 1]} << 16 |
                std::uint32_t{block[4 * i + 2]} << 8 | block[4 * i + 3];
   }

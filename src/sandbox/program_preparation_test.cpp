@@ -25,7 +25,7 @@ using Origin = PreparedProgram::Origin;
 constexpr std::uint64_t memory_bytes_max = 1 << 20;
 
 class ProgramPreparationTest : public ::testing::Test {
- protected:
+ public:
   ProgramPreparationTest() {
     char pattern[] = "/tmp/tollgate-preparation-XXXXXX";
     root_ = ::mkdtemp(pattern);
@@ -33,6 +33,7 @@ class ProgramPreparationTest : public ::testing::Test {
   }
   ~ProgramPreparationTest() override { fs::remove_all(root_); }
 
+ protected:
   std::string file(const std::string& name, const Bytes& bytes) const {
     const std::string path = root_ + "/" + name;
     std::ofstream(path, std::ios::binary)

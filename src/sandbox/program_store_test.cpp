@@ -25,7 +25,7 @@ namespace fs = std::filesystem;
 using ::testing::HasSubstr;
 
 class ProgramStoreTest : public ::testing::Test {
- protected:
+ public:
   ProgramStoreTest() {
     char pattern[] = "/tmp/tollgate-store-XXXXXX";
     root_ = ::mkdtemp(pattern);
@@ -37,6 +37,7 @@ class ProgramStoreTest : public ::testing::Test {
     fs::remove_all(root_);
   }
 
+ protected:
   ProgramStore store(std::uint64_t bytes_max = ProgramStore::bytes_max_default) {
     auto opened = ProgramStore::open(folder_, bytes_max);
     EXPECT_TRUE(opened) << opened.error();

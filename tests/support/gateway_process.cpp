@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -107,7 +108,7 @@ TempDir::TempDir() {
   std::string name = std::filesystem::temp_directory_path() / "tollgate-test-XXXXXX";
   if (mkdtemp(name.data()) == nullptr) throw std::runtime_error("cannot make a temporary folder");
   path_ = name;
-  std::filesystem::permissions(path_, std::filesystem::perms(0755));  // workers run as another user
+  chmod(path_.c_str(), 0755);  // workers run as another user
 }
 
 TempDir::~TempDir() {
@@ -137,7 +138,7 @@ GatewayProcess GatewayProcess::with_config(const std::string& toml, ServeOptions
   return gateway;
 }
 
-GatewayProcess GatewayProcess::with_arguments(ServeOptions options) {
+GatewayProcess GatewayProcess::with_arguments(const ServeOptions& options) {
   GatewayProcess gateway;
   gateway.folder_ = std::make_unique<TempDir>();
   gateway.launch(options);

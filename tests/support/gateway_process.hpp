@@ -54,7 +54,7 @@ class GatewayProcess {
   // stderr if no `listening on` line comes in time.
   static GatewayProcess with_config(const std::string& toml, ServeOptions options = {});
   // `tollgate serve` with options.arguments as they are.
-  static GatewayProcess with_arguments(ServeOptions options);
+  static GatewayProcess with_arguments(const ServeOptions& options);
 
   GatewayProcess(GatewayProcess&& other) noexcept;
   GatewayProcess& operator=(GatewayProcess&&) = delete;

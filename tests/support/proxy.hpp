@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 
 #include "tests/support/gateway_process.hpp"
 #include "tests/support/scripted_upstream.hpp"
@@ -30,7 +31,7 @@ headers = {{ "X-Gateway-Workload" = "proxy" }}
 }
 
 inline ScriptedUpstream::Script always(std::string bytes) {
-  return [bytes](Peer& peer) {
+  return [bytes = std::move(bytes)](Peer& peer) {
     while (!peer.read_head().empty() && peer.send(bytes)) {
     }
   };

@@ -15,6 +15,7 @@
 #include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "base/unique_fd.hpp"
@@ -161,20 +162,20 @@ class ScriptedUpstream {
 // Scripts that wait for a request, say `bytes` once, and then keep the connection open, close it, or reset
 // it.
 inline ScriptedUpstream::Script once(std::string bytes) {
-  return [bytes](Peer& peer) {
+  return [bytes = std::move(bytes)](Peer& peer) {
     peer.read_head();
     peer.send(bytes);
     peer.wait_for_close();
   };
 }
 inline ScriptedUpstream::Script once_then_close(std::string bytes) {
-  return [bytes](Peer& peer) {
+  return [bytes = std::move(bytes)](Peer& peer) {
     peer.read_head();
     peer.send(bytes);
   };
 }
 inline ScriptedUpstream::Script once_then_reset(std::string bytes) {
-  return [bytes](Peer& peer) {
+  return [bytes = std::move(bytes)](Peer& peer) {
     peer.read_head();
     peer.send(bytes);
     std::this_thread::sleep_for(std::chrono::milliseconds(50));

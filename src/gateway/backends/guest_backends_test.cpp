@@ -6,6 +6,7 @@
 #include <boost/asio/post.hpp>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "gateway/guests/guest_services.hpp"
 #include "gateway/reasons.hpp"
@@ -56,8 +57,9 @@ Script study() {
 }
 Script writes(std::string output) {
   Script script;
-  script.slices.push_back(
-      {.act = [output](const sandbox::Input&, sandbox::Sink& sink) { sink.write(output); }});
+  script.slices.push_back({.act = [output = std::move(output)](const sandbox::Input&, sandbox::Sink& sink) {
+    sink.write(output);
+  }});
   return script;
 }
 

@@ -228,12 +228,14 @@ TEST(ConfigReader, access_log_is_off_stderr_or_a_file) {
 }
 
 class ConfigFile : public ::testing::Test {
- protected:
+ public:
   ConfigFile()
       : folder_(std::filesystem::path(::testing::TempDir()) / ("config" + std::to_string(::getpid()))) {
     std::filesystem::create_directories(folder_);
   }
   ~ConfigFile() override { std::filesystem::remove_all(folder_); }
+
+ protected:
   std::filesystem::path write(const std::string& name, const std::string& text) const {
     std::ofstream(folder_ / name) << text;
     return folder_ / name;

@@ -105,7 +105,7 @@ expected<pid_t, int> start_tool(const ToolRun& run, int output) {
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
   volatile int start_error = 0;
-  const pid_t pid = vfork();
+  const pid_t pid = vfork();  // NOLINT(bugprone-unsafe-functions): posix_spawn sets neither user nor bounds
   if (pid == 0) {
     start_error = become(run, output, argv.data(), run.environment.empty() ? environ : variables.data());
     _exit(127);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <arpa/inet.h>
+#include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -28,7 +29,7 @@ class NameServer {
     own.sin_family = AF_INET;
     own.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     socklen_t length = sizeof own;
-    ::bind(socket_.get(), reinterpret_cast<sockaddr*>(&own), length);
+    EXPECT_EQ(::bind(socket_.get(), reinterpret_cast<sockaddr*>(&own), length), 0);
     ::getsockname(socket_.get(), reinterpret_cast<sockaddr*>(&own), &length);
     port_ = ntohs(own.sin_port);
     thread_ = std::thread([this] { serve(); });

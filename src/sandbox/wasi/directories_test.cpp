@@ -30,7 +30,7 @@ constexpr std::uint64_t preopen = 3;
 constexpr std::uint64_t follow = 1;
 
 class Directories : public ::testing::Test {
- protected:
+ public:
   Directories() {
     std::string name = fs::temp_directory_path() / "tollgate-dirs-XXXXXX";
     root_ = mkdtemp(name.data());
@@ -48,6 +48,7 @@ class Directories : public ::testing::Test {
   }
   ~Directories() override { fs::remove_all(root_); }
 
+ protected:
   static void write(const fs::path& path, const std::string& text) { std::ofstream(path) << text; }
   static std::string read(const fs::path& path) {
     std::ifstream file(path);
