@@ -28,7 +28,7 @@ const kill = net.createServer(socket => {
   stop()
 })
 
-listenOn(server, process.env.LISTEN ?? '127.0.0.1:8080')
 listenOn(kill, process.env.KILL_LISTEN ?? '127.0.0.1:8081')
+listenOn(server, process.env.LISTEN ?? '127.0.0.1:8080') // last: who finds it open may ask either
 process.once('SIGTERM', stop)
 process.once('SIGINT', stop)
