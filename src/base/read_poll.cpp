@@ -67,10 +67,12 @@ void ReadPoll::dispatch() {
   const int ready = ::epoll_wait(descriptor_.native_handle(), batch_.data(), batch_max, 0);
   batch_end_ = std::max(ready, 0);
   for (int i = 0; i < batch_end_; ++i) {
-    auto* const reader = static_cast<Reader*>(batch_[i].data.ptr);
-    if (reader == nullptr) continue;
     const bool end = (batch_[i].events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
-    reader->on_readable(end ? Seen::end : Seen::bytes);
+    static_cast<Reader*>(batch_[i].data.ptr)->on_readable(end ? Seen::end : Seen::bytes);
+  }
+  for (int i = 0; i < batch_end_; ++i) {
+    auto* const reader = static_cast<Reader*>(batch_[i].data.ptr);
+    if (reader != nullptr) reader->go_on();
   }
   batch_end_ = 0;
 }

@@ -28,8 +28,9 @@ struct Pair {
 
 class Recorder final : public ReadPoll::Reader {
  public:
-  void on_readable(ReadPoll::Seen seen) override {
-    log += seen == ReadPoll::Seen::end ? 'e' : 'b';
+  void on_readable(ReadPoll::Seen seen) override { log += seen == ReadPoll::Seen::end ? 'e' : 'b'; }
+  void go_on() override {
+    log += '.';
     if (then) then();
   }
   std::string log;
@@ -50,10 +51,10 @@ TEST_F(ReadPollTest, tells_of_what_is_there_already_and_of_what_comes_once_each)
   a.say("x");
   ASSERT_TRUE(poll.watch(a.near.get(), reader_a));
   turns();
-  EXPECT_EQ(reader_a.log, "b");
+  EXPECT_EQ(reader_a.log, "b.");
   a.say("y");
   turns();
-  EXPECT_EQ(reader_a.log, "bb");
+  EXPECT_EQ(reader_a.log, "b.b.");
 }
 
 TEST_F(ReadPollTest, tells_the_end_even_behind_bytes) {
@@ -61,10 +62,10 @@ TEST_F(ReadPollTest, tells_the_end_even_behind_bytes) {
   a.say("x");
   a.far.reset();
   turns();
-  EXPECT_EQ(reader_a.log, "e");
+  EXPECT_EQ(reader_a.log, "e.");
 }
 
-TEST_F(ReadPollTest, a_reader_forgotten_by_another_of_the_same_batch_is_not_told) {
+TEST_F(ReadPollTest, a_reader_forgotten_by_another_of_the_same_batch_does_not_go_on) {
   ASSERT_TRUE(poll.watch(a.near.get(), reader_a));
   ASSERT_TRUE(poll.watch(b.near.get(), reader_b));
   reader_a.then = [this] { poll.forget(b.near.get(), reader_b); };
@@ -72,7 +73,20 @@ TEST_F(ReadPollTest, a_reader_forgotten_by_another_of_the_same_batch_is_not_told
   a.say("x");
   b.say("x");
   turns();
-  EXPECT_EQ(reader_a.log.size() + reader_b.log.size(), 1u);
+  EXPECT_EQ((reader_a.log + reader_b.log).size(), 3u);  // both were readable, one went on
+}
+
+TEST_F(ReadPollTest, all_that_became_readable_together_receive_before_the_first_goes_on) {
+  ASSERT_TRUE(poll.watch(a.near.get(), reader_a));
+  ASSERT_TRUE(poll.watch(b.near.get(), reader_b));
+  std::string seen_by_first;
+  reader_a.then = reader_b.then = [&] {
+    if (seen_by_first.empty()) seen_by_first = reader_a.log + reader_b.log;
+  };
+  a.say("x");
+  b.say("x");
+  turns();
+  EXPECT_EQ(seen_by_first.size(), 3u) << seen_by_first;
 }
 
 TEST_F(ReadPollTest, more_sockets_than_a_batch_takes_are_all_told) {
@@ -83,7 +97,7 @@ TEST_F(ReadPollTest, more_sockets_than_a_batch_takes_are_all_told) {
     pairs[i].say("x");
   }
   turns();
-  for (const Recorder& reader : readers) EXPECT_EQ(reader.log, "b");
+  for (const Recorder& reader : readers) EXPECT_EQ(reader.log, "b.");
 }
 
 TEST_F(ReadPollTest, refuses_what_cannot_be_watched) {

@@ -39,7 +39,7 @@ Task<> Http1Connection::serve() {
       if (const auto received = stream_.receive(stream_.input().space())) {
         next = on_head_bytes(received->error, received->bytes);
       } else {
-        co_await stream_.readable();
+        co_await stream_.readable(stream_.input().space());
       }
     }
     if (next == Next::refused) {

@@ -94,7 +94,15 @@ Task<> Http1Stream::quiet() {
 
 std::optional<Http1Stream::Received> Http1Stream::receive(std::span<char> space) {
   reader_waits_ = false;
-  if (std::exchange(interrupted_, false)) return Received{asio::error::operation_aborted};
+  const bool interrupted = std::exchange(interrupted_, false);
+  if (received_) return std::exchange(received_, std::nullopt);  // before the interruption came
+  if (interrupted) return Received{asio::error::operation_aborted};
+  if (const auto received = attempt(space)) return received;
+  if (!watch()) return Received{asio::error::no_descriptors};
+  return std::nullopt;
+}
+
+std::optional<Http1Stream::Received> Http1Stream::attempt(std::span<char> space) {
   while (may_have_more_) {
     const ssize_t size = ::recv(fd_, space.data(), space.size(), MSG_DONTWAIT);
     if (size > 0) {
@@ -108,7 +116,6 @@ std::optional<Http1Stream::Received> Http1Stream::receive(std::span<char> space)
       return Received{error_code(errno, boost::system::system_category())};
     may_have_more_ = false;
   }
-  if (!watch()) return Received{asio::error::no_descriptors};
   return std::nullopt;
 }
 
@@ -130,6 +137,10 @@ void Http1Stream::listen_for_end(EndListener& listener) {
 void Http1Stream::on_readable(ReadPoll::Seen seen) {
   may_have_more_ = true;
   stream_ends_ = stream_ends_ || seen == ReadPoll::Seen::end;
+  if (reader_waits_ && !interrupted_ && !received_) received_ = attempt(awaited_space_);
+}
+
+void Http1Stream::go_on() {
   if (reader_waits_) {
     readable_wakeup_.notify();
   } else if (stream_ends_ && end_listener_ != nullptr) {
@@ -141,7 +152,7 @@ Task<expected<std::size_t, const Reason*>> Http1Stream::read_some(std::span<char
   begin_wait(phase);
   std::optional<Received> received = receive(space);
   while (!received) {
-    co_await readable();
+    co_await readable(space);
     received = receive(space);
   }
   end_wait();
@@ -268,7 +279,7 @@ Task<> Http1Stream::linger(std::size_t bytes_max) {
   for (std::size_t read = 0; read < bytes_max && reading_.expired == Phase::none;) {
     const std::optional<Received> received = receive(*away);
     if (!received) {
-      co_await readable();
+      co_await readable(*away);
       continue;
     }
     if (received->error) break;

@@ -55,7 +55,8 @@ class Http1Stream final : private TurnEnd::Item, private ReadPoll::Reader {
   Phase waiting_in() const { return reading_.phase; }
   Phase expired() const { return reading_.expired; }
 
-  // What is there, at most space.size() bytes; nullopt: nothing yet, co_await readable() and ask again.
+  // What is there, at most space.size() bytes; nullopt: nothing yet, co_await readable(space) and ask again,
+  // with the same space: it may have been received into by then.
   // Errors: eof, operation_aborted after interrupt(), what the kernel says. The first time that there is
   // nothing registers the descriptor with the read poll, so that a connection whose only request is there
   // when it is accepted costs neither that nor its undoing.
@@ -64,8 +65,9 @@ class Http1Stream final : private TurnEnd::Item, private ReadPoll::Reader {
     std::size_t bytes = 0;
   };
   std::optional<Received> receive(std::span<char> space);
-  auto readable() {
+  auto readable(std::span<char> space) {
     reader_waits_ = true;
+    awaited_space_ = space;
     return readable_wakeup_.wait();
   }
 
@@ -141,6 +143,8 @@ class Http1Stream final : private TurnEnd::Item, private ReadPoll::Reader {
 
   void at_turn_end() override { send_waiting_now(); }
   void on_readable(ReadPoll::Seen seen) override;
+  void go_on() override;
+  std::optional<Received> attempt(std::span<char> space);
   bool watch();
   void send_waiting_now();
   void send_waiting_later();
@@ -155,7 +159,9 @@ class Http1Stream final : private TurnEnd::Item, private ReadPoll::Reader {
   bool may_have_more_ = true;  // what was not there at the last attempt, or was not told yet
   bool stream_ends_ = false;   // no further event will tell of bytes
   bool reader_waits_ = false;
-  bool interrupted_ = false;  // the reader, while it waited
+  std::span<char> awaited_space_;     // of the reader that waits
+  std::optional<Received> received_;  // into it, since it waits
+  bool interrupted_ = false;          // the reader, while it waited
   EndListener* end_listener_ = nullptr;
   Wakeup readable_wakeup_;
 
