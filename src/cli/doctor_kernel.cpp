@@ -15,7 +15,7 @@
 
 #include "base/unique_fd.hpp"
 #include "cli/doctor.hpp"
-#include "gateway/process/cpu_count.hpp"
+#include "gateway/process/cpus.hpp"
 #include "gateway/process/listeners.hpp"
 #include "gateway/process/lockdown.hpp"
 #include "gateway/shared_memory.hpp"

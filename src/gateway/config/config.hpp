@@ -126,6 +126,7 @@ struct Config {
   std::optional<std::string> admin;
   std::optional<std::string> kill_port;  // first TCP connection gets 200 "Shutting down" and starts a drain
   unsigned workers = 0;                  // 0: one per core
+  bool cpu_affinity = true;              // each keeps to a core of its own, where there is one for each
   std::string user;                      // workers run as this user when started as root; "" = nobody
   Milliseconds drain{10000};             // longest graceful stop
   std::uint32_t connections = 10000;     // open client connections per worker

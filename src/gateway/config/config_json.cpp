@@ -195,6 +195,7 @@ Config config_from(const json& value) {
   config.admin = optional_text(value.at("admin"));
   config.kill_port = optional_text(value.at("kill_port"));
   value.at("workers").get_to(config.workers);
+  value.at("cpu_affinity").get_to(config.cpu_affinity);
   value.at("user").get_to(config.user);
   config.drain = milliseconds(value.at("drain_ms"));
   value.at("connections").get_to(config.connections);
@@ -213,6 +214,7 @@ std::string config_to_json(const Config& config) {
                          {"admin", to_json(config.admin)},
                          {"kill_port", to_json(config.kill_port)},
                          {"workers", config.workers},
+                         {"cpu_affinity", config.cpu_affinity},
                          {"user", config.user},
                          {"drain_ms", milliseconds(config.drain)},
                          {"connections", config.connections},

@@ -123,6 +123,7 @@ Config read_document(TomlSource& source, const toml::table& document, const std:
   table.parsed("kill_port", config.kill_port, parse_optional_address, listen_address_notation);
   refuse_equal_addresses(table, config);
   table.integer("workers", config.workers, 0, workers_max);
+  table.boolean("cpu_affinity", config.cpu_affinity);
   table.string("user", config.user);
   table.duration("drain", config.drain);
   table.integer("connections", config.connections, 1, connections_max);

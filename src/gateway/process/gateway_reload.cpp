@@ -3,7 +3,7 @@
 #include <string_view>
 #include <utility>
 
-#include "gateway/process/cpu_count.hpp"
+#include "gateway/process/cpus.hpp"
 #include "gateway/process/gateway_supervisor.hpp"
 #include "gateway/process/lockdown.hpp"
 #include "gateway/process/run_in_thread.hpp"
@@ -13,9 +13,10 @@ namespace {
 
 constexpr const char* stopping = "the gateway is stopping";
 
-// Whether the workers that run may serve `next`: it needs no right they do not have.
+// Whether the workers that run may serve `next`: it needs no right they do not have, nor another place.
 bool same_rights(const Config& serving, const Config& next) {
-  return serving.listen == next.listen && serving.workers == next.workers && serving.user == next.user &&
+  return serving.listen == next.listen && serving.workers == next.workers &&
+         serving.cpu_affinity == next.cpu_affinity && serving.user == next.user &&
          serving.connections == next.connections && spawns_programs(serving) == spawns_programs(next) &&
          directories_of(serving) == directories_of(next);
 }
@@ -107,7 +108,7 @@ Task<GatewaySupervisor::Result> GatewaySupervisor::replace_workers(Table table) 
   if (!listeners) co_return unexpected(listeners.error());
   // By the time the new workers have started, nobody is in a handshake with a socket that is to be closed.
   if (listeners_) listeners_->steer_to_first(config.workers);
-  auto crew = std::make_unique<WorkerCrew>(context_, config.workers, *listeners);
+  auto crew = std::make_unique<WorkerCrew>(context_, config, *listeners);
   auto started = co_await crew->start(table);
   if (started && stop_ != Stop::no) started = unexpected(std::string(stopping));
   if (started) started = listeners->activate();

@@ -54,7 +54,7 @@ Task<GatewaySupervisor::Result> GatewaySupervisor::start() {
   for (const int number : {SIGTERM, SIGINT, SIGHUP}) signals_.add(number);
   hold_reloads(SIG_UNBLOCK);
   co_await upstreams_.learn(config);
-  crew_ = std::make_unique<WorkerCrew>(context_, config.workers, *listeners_);
+  crew_ = std::make_unique<WorkerCrew>(context_, config, *listeners_);
   auto started = co_await crew_->start(*table);
   if (!started) co_return started;
   context_.current = *table;

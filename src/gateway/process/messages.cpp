@@ -13,10 +13,12 @@ using Json = nlohmann::json;
 
 void to_json(Json& json, const Start& start) {
   json = {{"worker", start.worker}};
+  if (start.cpu) json["cpu"] = *start.cpu;
   if (start.identity) json["identity"] = {start.identity->uid, start.identity->gid};
 }
 void from_json(const Json& json, Start& start) {
   json.at("worker").get_to(start.worker);
+  if (json.contains("cpu")) start.cpu = json.at("cpu").get<unsigned>();
   if (json.contains("identity")) {
     const Json& identity = json.at("identity");
     start.identity = Identity{identity.at(0).get<std::uint32_t>(), identity.at(1).get<std::uint32_t>()};

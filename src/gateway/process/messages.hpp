@@ -37,6 +37,7 @@ struct Identity {
 // Descriptors: SharedCounts, WorkerMark, StatsSegment.
 struct Start {
   std::uint32_t worker = 0;          // its index, from 0
+  std::optional<unsigned> cpu;       // to keep to (cpus.hpp)
   std::optional<Identity> identity;  // whom to become; absent when the supervisor is not root
 };
 

@@ -13,11 +13,13 @@ T round_trip(const T& content) {
 }
 
 TEST(Messages, every_kind_survives_the_way) {
-  const Start start = round_trip(Start{.worker = 3, .identity = Identity{65534, 65533}});
+  const Start start = round_trip(Start{.worker = 3, .cpu = 5, .identity = Identity{65534, 65533}});
   EXPECT_EQ(start.worker, 3u);
+  EXPECT_EQ(start.cpu, 5u);
   ASSERT_TRUE(start.identity);
   EXPECT_EQ(start.identity->gid, 65533u);
   EXPECT_FALSE(round_trip(Start{}).identity);
+  EXPECT_FALSE(round_trip(Start{}).cpu);
 
   EXPECT_EQ(round_trip(Table{.generation = 7}).generation, 7u);
   EXPECT_EQ(round_trip(Listeners{.generation = 1, .addresses = {"127.0.0.1:80", "[::1]:0"}}).addresses.at(1),

@@ -50,7 +50,7 @@ int run_spawner_process() {
     Log("spawner", STDERR_FILENO).error("{}", locked.error());
     return EXIT_FAILURE;
   }
-  return run_spawner(std::move(begin->worker));
+  return run_spawner(std::move(begin->worker), begin->start.cpu);
 }
 
 }  // namespace tollgate::gateway

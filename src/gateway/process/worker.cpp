@@ -11,6 +11,7 @@
 #include <variant>
 
 #include "base/log.hpp"
+#include "gateway/process/cpus.hpp"
 #include "gateway/process/ipc.hpp"
 #include "gateway/process/limits.hpp"
 #include "gateway/process/lockdown.hpp"
@@ -113,6 +114,7 @@ Task<Worker::Result> Worker::take(message::Start start, Fds fds) {
   // Shared memory is mapped through descriptors: the new user needs no right to it.
   auto memory = WorkerMemory::map(fds[0].get(), fds[1].get(), fds[2].get());
   if (!memory) co_return unexpected(memory.error());
+  if (start.cpu) keep_to(*start.cpu);
   auto locked = lock_down(start.identity);
   if (!locked) co_return locked;
   gateway_.emplace(loop_, std::move(*memory), log_);

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "gateway/process/cpus.hpp"
+
 namespace tollgate::gateway {
 namespace {
 
@@ -25,11 +27,12 @@ Task<> keep_slot(std::shared_ptr<WorkerSlot> slot) {
 
 }  // namespace
 
-WorkerCrew::WorkerCrew(SlotContext& context, unsigned workers, const ListenerSet& listeners)
+WorkerCrew::WorkerCrew(SlotContext& context, const Config& config, const ListenerSet& listeners)
     : context_(context) {
-  for (unsigned index = 0; index < workers; ++index) {
+  for (unsigned index = 0; index < config.workers; ++index) {
+    const auto cpu = config.cpu_affinity ? cpu_of_worker(index, config.workers) : std::nullopt;
     OfferedListeners own{.addresses = listeners.actual(), .fds = listeners.of_worker(index)};
-    slots_.push_back(std::make_shared<WorkerSlot>(context, index, std::move(own)));
+    slots_.push_back(std::make_shared<WorkerSlot>(context, index, cpu, std::move(own)));
   }
 }
 

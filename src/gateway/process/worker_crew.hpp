@@ -16,7 +16,7 @@ class WorkerCrew {
   using Result = expected<void, std::string>;
 
   // One slot per worker, each with its sockets of `listeners`, which stay open while the crew serves.
-  WorkerCrew(SlotContext& context, unsigned workers, const ListenerSet& listeners);
+  WorkerCrew(SlotContext& context, const Config& config, const ListenerSet& listeners);
 
   // Starts a process for each slot; completes when all have loaded the table. After a failure none is left.
   Task<Result> start(std::shared_ptr<const PreparedTable> table);

@@ -18,9 +18,11 @@ bool is_crash(const WorkerExit& exit) {
 
 }  // namespace
 
-WorkerSlot::WorkerSlot(SlotContext& context, std::uint32_t index, OfferedListeners listeners)
+WorkerSlot::WorkerSlot(SlotContext& context, std::uint32_t index, std::optional<unsigned> cpu,
+                       OfferedListeners listeners)
     : context_(context),
       index_(index),
+      cpu_(cpu),
       listeners_(std::move(listeners)),
       spawners_(context.loop.get_executor()),
       pause_(context.loop),
@@ -45,7 +47,7 @@ Task<WorkerSlot::Result> WorkerSlot::start_process(std::shared_ptr<const Prepare
   segments_.emplace(std::move(*segments));
   process_ = std::move(*process);
   context_.observer.worker_started(*segments_);
-  const message::Message start(message::Start{.worker = index_, .identity = table->identity});
+  const message::Message start(message::Start{.worker = index_, .cpu = cpu_, .identity = table->identity});
   const std::vector<int> fds{context_.counts.fd(), segments_->mark_fd(), segments_->stats_fd()};
   auto sent = co_await send_message(*process_, start, fds);
   if (!sent) co_return sent;
@@ -84,7 +86,7 @@ Task<WorkerSlot::Result> WorkerSlot::give_spawner(std::shared_ptr<WorkerProcess>
   spawner_ = *spawner;
   context_.spawners.insert(spawner_->pid());
   spawners_.spawn(watch_spawner(worker, *spawner, identity));
-  const message::Message start(message::Start{.worker = index_, .identity = identity});
+  const message::Message start(message::Start{.worker = index_, .cpu = cpu_, .identity = identity});
   const std::vector<int> theirs{pair->theirs.get()};
   auto sent = co_await send_message(**spawner, start, theirs);
   if (!sent) {

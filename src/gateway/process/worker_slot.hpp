@@ -48,7 +48,9 @@ class WorkerSlot : public std::enable_shared_from_this<WorkerSlot> {
  public:
   using Result = expected<void, std::string>;
 
-  WorkerSlot(SlotContext& context, std::uint32_t index, OfferedListeners listeners);
+  // `cpu`: that its processes keep to.
+  WorkerSlot(SlotContext& context, std::uint32_t index, std::optional<unsigned> cpu,
+             OfferedListeners listeners);
 
   // The first process, with `table` loaded but not serving yet. Then switch_to_current() and keep().
   Task<Result> start(std::shared_ptr<const PreparedTable> table);
@@ -92,6 +94,7 @@ class WorkerSlot : public std::enable_shared_from_this<WorkerSlot> {
 
   SlotContext& context_;
   std::uint32_t index_;
+  std::optional<unsigned> cpu_;
   OfferedListeners listeners_;
   State state_ = State::new_;
   std::shared_ptr<WorkerProcess> process_;

@@ -57,13 +57,15 @@ TOLLGATE_IN_CHILD long arrange(const ProgramFiles& files) {
 
 }  // namespace
 
-expected<pid_t, int> ProgramStart::begin(StartProgram program, const ProgramFiles& files) {
+expected<pid_t, int> ProgramStart::begin(StartProgram program, const ProgramFiles& files,
+                                         const cpu_set_t* cpus) {
   program_ = std::move(program);
   point_to(program_.argv, argv_);
   point_to(program_.environment, environment_);
   argv_begin_ = argv_.data();
   environment_begin_ = environment_.data();
   files_ = files;
+  cpus_ = cpus;
   const pid_t pid = TOLLGATE_CLONE(&run_child, stack_.data() + stack_.size(), CLONE_VM | SIGCHLD, this);
   if (pid < 0) return unexpected(errno);
   return pid;
@@ -91,6 +93,7 @@ TOLLGATE_IN_CHILD int ProgramStart::become_program() const {
   limit(RLIMIT_DATA, limits.memory_bytes, limits.memory_bytes);
   limit(RLIMIT_FSIZE, limits.file_bytes, limits.file_bytes);
   limit(RLIMIT_NOFILE, limits.open_files, limits.open_files);
+  if (cpus_ != nullptr) raw_system_call(SYS_sched_setaffinity, 0, sizeof *cpus_, word(cpus_));
   const std::uint64_t no_signal = 0;  // the kernel's set, not the library's
   raw_system_call(SYS_rt_sigprocmask, SIG_SETMASK, word(&no_signal), 0, sizeof no_signal);
   return static_cast<int>(

@@ -3,6 +3,7 @@
 // first turn, and a spawner that waited with it could neither reap nor start others.
 #pragma once
 
+#include <sched.h>
 #include <sys/types.h>
 
 #include <array>
@@ -31,8 +32,9 @@ class ProgramStart {
 
   // The pid, or the errno of clone. The caller has every signal blocked and every disposition at its default;
   // the program starts with nothing blocked, leads a process group of its own, has these descriptors as 0, 1,
-  // 2 (and 3) and no other, and the limits. The descriptors may be closed at once.
-  expected<pid_t, int> begin(StartProgram program, const ProgramFiles& files);
+  // 2 (and 3) and no other, the limits, and the CPUs: nullptr leaves the caller's. The descriptors may be
+  // closed at once; `cpus` stays.
+  expected<pid_t, int> begin(StartProgram program, const ProgramFiles& files, const cpu_set_t* cpus);
 
   // The errno of the step that failed, that of execve included; 0: it was executed. When it has been reaped.
   int error() const { return error_; }
@@ -47,6 +49,7 @@ class ProgramStart {
   char* const* argv_begin_ = nullptr;  // for the child, which calls no function that could be instrumented
   char* const* environment_begin_ = nullptr;
   ProgramFiles files_;
+  const cpu_set_t* cpus_ = nullptr;
   volatile int error_ = 0;
   alignas(16) std::array<char, 16384> stack_;
 };

@@ -22,6 +22,7 @@
 
 #include "base/object_pool.hpp"
 #include "gateway/config/config.hpp"
+#include "gateway/process/cpus.hpp"
 #include "gateway/process/ipc.hpp"
 #include "gateway/spawn/process_tree.hpp"
 #include "gateway/spawn/program_start.hpp"
@@ -47,8 +48,8 @@ std::chrono::microseconds to_microseconds(const timeval& time) {
 // here, so it has no library between itself and poll(2).
 class Spawner {
  public:
-  Spawner(UniqueFd worker, UniqueFd children_ended)
-      : worker_(std::move(worker)), children_ended_(std::move(children_ended)) {}
+  Spawner(UniqueFd worker, UniqueFd children_ended, std::optional<cpu_set_t> program_cpus)
+      : worker_(std::move(worker)), children_ended_(std::move(children_ended)), program_cpus_(program_cpus) {}
 
   // Until the worker hangs up.
   void serve() {
@@ -130,7 +131,8 @@ class Spawner {
     const auto pid = program->begin(std::move(start), {.in = files[0].get(),
                                                        .out = files[1].get(),
                                                        .err = files[2].get(),
-                                                       .module = files.size() == 4 ? files[3].get() : -1});
+                                                       .module = files.size() == 4 ? files[3].get() : -1},
+                                    program_cpus_ ? &*program_cpus_ : nullptr);
     if (!pid) {
       report.start_error = pid.error();
       return tell(report);
@@ -274,6 +276,7 @@ class Spawner {
 
   UniqueFd worker_;
   UniqueFd children_ended_;  // signalfd of SIGCHLD
+  std::optional<cpu_set_t> program_cpus_;
   OwnChildren own_children_;
   std::unique_ptr<char[]> room_ = packet_room();
   std::deque<std::string> unsent_;
@@ -284,9 +287,17 @@ class Spawner {
   std::unordered_map<pid_t, std::uint64_t> run_of_orphan_;
 };
 
+// The CPUs that programs may run on, if they are not those of this process from now on.
+std::optional<cpu_set_t> keep_programs_free(std::optional<unsigned> cpu) {
+  cpu_set_t before;
+  if (!cpu || sched_getaffinity(0, sizeof before, &before) != 0) return std::nullopt;
+  keep_to(*cpu);
+  return before;
+}
+
 }  // namespace
 
-int run_spawner(UniqueFd socket) {
+int run_spawner(UniqueFd socket, std::optional<unsigned> cpu) {
   if (prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) return 1;
   if (setsid() < 0) return 1;  // no program has a terminal, and the supervisor knows whose they are
   // As ProgramStart wants it. What would end us is blocked for good: we end with the worker.
@@ -299,7 +310,7 @@ int run_spawner(UniqueFd socket) {
   sigaddset(&child, SIGCHLD);
   UniqueFd children_ended(signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!children_ended) return 1;
-  Spawner spawner(std::move(socket), std::move(children_ended));
+  Spawner spawner(std::move(socket), std::move(children_ended), keep_programs_free(cpu));
   spawner.serve();
   spawner.end_everyone();
   return 0;

@@ -9,11 +9,15 @@
 // living run can claim is ended.
 #pragma once
 
+#include <optional>
+
 #include "base/unique_fd.hpp"
 
 namespace tollgate::gateway {
 
-// Serves the worker at the other end of `socket` until it closes. Returns the process's exit code.
-int run_spawner(UniqueFd socket);
+// Serves the worker at the other end of `socket` until it closes, and keeps to its `cpu`, if it has one:
+// a message between the two then wakes nobody elsewhere. Programs start there, where their start is at hand,
+// and may run on any CPU that this process might before. Returns the process's exit code.
+int run_spawner(UniqueFd socket, std::optional<unsigned> cpu);
 
 }  // namespace tollgate::gateway

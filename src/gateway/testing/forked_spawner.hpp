@@ -34,7 +34,7 @@ class ForkedSpawner {
     if (pid_ == 0) {
       pair->ours.reset();
       prepare();
-      _exit(run_spawner(std::move(pair->theirs)));
+      _exit(run_spawner(std::move(pair->theirs), std::nullopt));
     }
     return std::move(pair->ours);
   }
