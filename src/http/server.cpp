@@ -23,7 +23,33 @@ bool Server::listen(UniqueFd listening) {
   return true;
 }
 
+void Server::share_with(SiblingServers& siblings) {
+  siblings_ = &siblings;
+  siblings.tell_open(shared_.counters.open);
+}
+
 void Server::adopt(UniqueFd connected, const sockaddr_storage& remote, const Endpoint& local) {
+  const bool shares = siblings_ != nullptr && !shared_.draining;
+  if (shares && siblings_->give_away(connected.get(), shared_.counters.open)) return;
+  serve(std::move(connected), remote, local);
+}
+
+bool Server::adopt_given(UniqueFd connected) {
+  sockaddr_storage remote{};
+  socklen_t size = sizeof remote;
+  if (::getpeername(connected.get(), reinterpret_cast<sockaddr*>(&remote), &size) != 0) return false;
+  if (remote.ss_family != AF_INET && remote.ss_family != AF_INET6) return false;
+  const Endpoint local = local_endpoint(connected.get());
+  serve(std::move(connected), remote, local);
+  return true;
+}
+
+void Server::count_open(std::int64_t change) {
+  shared_.counters.open += static_cast<std::uint64_t>(change);
+  if (siblings_ != nullptr) siblings_->tell_open(shared_.counters.open);
+}
+
+void Server::serve(UniqueFd connected, const sockaddr_storage& remote, const Endpoint& local) {
   if (shared_.counters.open >= shared_.limits.connections_max && !make_room()) {
     refuse_at_cap(connected.get());
     return;
@@ -32,7 +58,7 @@ void Server::adopt(UniqueFd connected, const sockaddr_storage& remote, const End
   auto connection =
       std::make_unique<Http1Connection>(shared_, *this, loop_, std::move(connected), Endpoint(remote), here);
   ++shared_.counters.accepted;
-  ++shared_.counters.open;
+  count_open(1);
   open_.push_back(*connection);
   asio::co_spawn(loop_, Http1Connection::run(std::move(connection)), asio::detached);
 }
@@ -70,7 +96,7 @@ void Server::refuse_at_cap(int fd) {
 }
 
 void Server::ended(Http1Connection&) {
-  --shared_.counters.open;
+  count_open(-1);
   ++shared_.counters.closed;
   if (std::exchange(retries_when_closed_, false)) {
     for (const auto& listener : listeners_) listener->retry_now();

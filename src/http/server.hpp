@@ -20,6 +20,7 @@
 #include "base/unique_fd.hpp"
 #include "http/http1_connection.hpp"
 #include "http/server_shared.hpp"
+#include "http/sibling_servers.hpp"
 
 namespace tollgate::http {
 
@@ -44,7 +45,13 @@ class Server final : public ConnectionOwner {
 
   const ServerCounters& counters() const { return shared_.counters; }
 
-  // For listeners: takes over a connected, non-blocking socket, or refuses it at the cap.
+  // Connections that come from now on may be theirs; they outlive the server.
+  void share_with(SiblingServers& siblings);
+  // A connection that a sibling gave away. False, and it is closed: its client is gone, or it is none of TCP.
+  bool adopt_given(UniqueFd connected);
+
+  // For listeners: takes over a connected, non-blocking socket, gives it to a sibling, or refuses it at the
+  // cap.
   void adopt(UniqueFd connected, const sockaddr_storage& remote, const Endpoint& local);
   void stopped_accepting();
   // The descriptor that the next closing connection frees is worth a try.
@@ -59,12 +66,15 @@ class Server final : public ConnectionOwner {
   void idle(Http1Connection& connection) override { idle_.push_back(connection); }
   void busy(Http1Connection& connection) override { connection.IdleHook::unlink(); }
   void ended(Http1Connection& connection) override;
+  void serve(UniqueFd connected, const sockaddr_storage& remote, const Endpoint& local);
+  void count_open(std::int64_t change);
   bool make_room();
   static void close_idle(void* self);
   void refuse_at_cap(int fd);
 
   EventLoop& loop_;
   ServerShared shared_;
+  SiblingServers* siblings_ = nullptr;
   std::vector<std::unique_ptr<Listener>> listeners_;
   All open_;
   Idle idle_;                  // longest idle first

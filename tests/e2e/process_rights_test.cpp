@@ -1,5 +1,6 @@
 // What a worker process may do, as the kernel sees it.
 #include <gtest/gtest.h>
+#include <sched.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -9,6 +10,7 @@
 #include "tests/support/gateway_process.hpp"
 #include "tests/support/http_client.hpp"
 #include "tests/support/process_figures.hpp"
+#include "tests/support/spawned.hpp"
 
 namespace tollgate::testing {
 namespace {
@@ -92,6 +94,40 @@ TEST(WorkerRights, it_holds_no_descriptor_it_does_not_need) {
                                             "log",         "socket:",     "socket:",
                                             "anon_inode:", "anon_inode:", "anon_inode:"};
   EXPECT_EQ(kinds, expected);
+}
+
+// The CPUs that the test, and so the gateway, may use, as /proc lists them.
+unsigned usable_cpus() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  EXPECT_EQ(sched_getaffinity(0, sizeof set, &set), 0);
+  return static_cast<unsigned>(CPU_COUNT(&set));
+}
+
+std::string with_workers(unsigned workers, const std::string& more = {}) {
+  return "listen = \"127.0.0.1:0\"\nworkers = " + std::to_string(workers) + "\n" + more +
+         spawn_route("/status", "\"cat\", \"/proc/self/status\"");
+}
+
+TEST(WorkerCpus, as_many_workers_as_cpus_keep_to_one_each_and_their_programs_to_none) {
+  const auto gateway = GatewayProcess::with_config(with_workers(usable_cpus()));
+  std::set<std::string> kept_to;
+  for (const pid_t worker : gateway.worker_pids()) kept_to.insert(status_value(worker, "Cpus_allowed_list"));
+  EXPECT_EQ(kept_to.size(), usable_cpus());
+  for (const std::string& cpus : kept_to) EXPECT_EQ(cpus.find_first_of(",-"), std::string::npos) << cpus;
+  EXPECT_NE(get(gateway.port(), "/status")
+                .body.find("Cpus_allowed_list:\t" + status_value(gateway.pid(), "Cpus_allowed_list") + "\n"),
+            std::string::npos);
+}
+
+TEST(WorkerCpus, other_workers_and_those_that_are_not_to_keep_to_none) {
+  for (const std::string& unpinned :
+       {with_workers(usable_cpus() + 1), with_workers(usable_cpus(), "cpu_affinity = false\n")}) {
+    const auto gateway = GatewayProcess::with_config(unpinned);
+    EXPECT_EQ(status_value(gateway.worker_pids().at(0), "Cpus_allowed_list"),
+              status_value(gateway.pid(), "Cpus_allowed_list"))
+        << unpinned;
+  }
 }
 
 TEST(WorkerRights, a_native_only_gateway_is_one_thread_a_process) {

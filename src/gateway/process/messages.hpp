@@ -34,7 +34,7 @@ struct Identity {
   std::uint32_t gid = 0;
 };
 
-// Descriptors: SharedCounts, WorkerMark, StatsSegment.
+// Descriptors: SharedCounts, WorkerMark, StatsSegment, then those of SiblingLinks::of_worker(), if any.
 struct Start {
   std::uint32_t worker = 0;          // its index, from 0
   std::optional<unsigned> cpu;       // to keep to (cpus.hpp)

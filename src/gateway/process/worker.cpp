@@ -16,6 +16,7 @@
 #include "gateway/process/limits.hpp"
 #include "gateway/process/lockdown.hpp"
 #include "gateway/process/messages.hpp"
+#include "gateway/process/siblings.hpp"
 #include "gateway/process/table_receiver.hpp"
 #include "gateway/process/worker_gateway.hpp"
 #include "gateway/shared_memory.hpp"
@@ -109,7 +110,8 @@ Task<Worker::Result> Worker::reply(const message::Message& message) {
 }
 
 Task<Worker::Result> Worker::take(message::Start start, Fds fds) {
-  if (fds.size() != 3 || gateway_)
+  constexpr std::size_t segments = 3;
+  if (fds.size() < segments || gateway_)
     co_return unexpected(std::string("Start: not once, or not with its descriptors"));
   // Shared memory is mapped through descriptors: the new user needs no right to it.
   auto memory = WorkerMemory::map(fds[0].get(), fds[1].get(), fds[2].get());
@@ -118,6 +120,11 @@ Task<Worker::Result> Worker::take(message::Start start, Fds fds) {
   auto locked = lock_down(start.identity);
   if (!locked) co_return locked;
   gateway_.emplace(loop_, std::move(*memory), log_);
+  if (fds.size() == segments) co_return Result{};
+  fds.erase(fds.begin(), fds.begin() + segments);
+  auto siblings = Siblings::make(loop_, start.worker, std::move(fds));
+  if (!siblings) co_return unexpected(siblings.error());
+  gateway_->share_with(std::move(*siblings));
   co_return Result{};
 }
 

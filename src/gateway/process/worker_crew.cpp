@@ -29,10 +29,11 @@ Task<> keep_slot(std::shared_ptr<WorkerSlot> slot) {
 
 WorkerCrew::WorkerCrew(SlotContext& context, const Config& config, const ListenerSet& listeners)
     : context_(context) {
+  const std::shared_ptr<SiblingLinks> siblings = SiblingLinks::create(config.workers);
   for (unsigned index = 0; index < config.workers; ++index) {
     const auto cpu = config.cpu_affinity ? cpu_of_worker(index, config.workers) : std::nullopt;
     OfferedListeners own{.addresses = listeners.actual(), .fds = listeners.of_worker(index)};
-    slots_.push_back(std::make_shared<WorkerSlot>(context, index, cpu, std::move(own)));
+    slots_.push_back(std::make_shared<WorkerSlot>(context, index, cpu, std::move(own), siblings));
   }
 }
 

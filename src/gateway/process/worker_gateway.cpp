@@ -97,6 +97,7 @@ WorkerGateway::Result WorkerGateway::switch_to(std::uint64_t generation) {
     serving_.emplace(loop_, wheel_, services_, table, stats_.worker, log_);
     serving_->connection_stats.start();
     loop_delay_.start();
+    if (siblings_) siblings_->join(serving_->server);
   } else {
     serving_->dispatcher.use(std::move(table.table));
   }
@@ -116,12 +117,15 @@ void WorkerGateway::update(const message::Upstreams& resolved) {
 Task<> WorkerGateway::drain(std::chrono::milliseconds limit) {
   if (!serving_) co_return;
   http::Server& server = serving_->server;
+  if (siblings_) siblings_->leave();
   server.drain();
   SteadyTimer cut(loop_, limit);
   cut.async_wait([&server](error_code error) {
     if (!error) server.drain();  // a second call cuts
   });
-  co_await server.drained();
+  do {
+    co_await server.drained();
+  } while (siblings_ && siblings_->take_rest());
   serving_->connection_stats.publish();
 }
 

@@ -4,6 +4,7 @@
 // Threads: the worker's one.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -15,6 +16,7 @@
 #include "gateway/observe/stats_recorder.hpp"
 #include "gateway/process/connection_stats.hpp"
 #include "gateway/process/program_shelf.hpp"
+#include "gateway/process/siblings.hpp"
 #include "gateway/process/table_receiver.hpp"
 #include "gateway/routing/dispatcher.hpp"
 #include "gateway/routing/loaded_table.hpp"
@@ -58,6 +60,9 @@ class WorkerGateway {
   // Serves with the loaded one.
   Result switch_to(std::uint64_t generation);
 
+  // Connections are shared with them, as soon as this worker serves. Before the first switch_to().
+  void share_with(std::unique_ptr<Siblings> siblings) { siblings_ = std::move(siblings); }
+
   // New addresses of upstream names, from now on and for every table.
   void update(const message::Upstreams& resolved);
 
@@ -94,6 +99,7 @@ class WorkerGateway {
   WorkerServices services_;
   ProgramShelf programs_;
   std::optional<OfferedTable> offered_;
+  std::unique_ptr<Siblings> siblings_;  // if it has any
   std::optional<Serving> serving_;
 };
 

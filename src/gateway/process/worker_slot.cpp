@@ -19,11 +19,12 @@ bool is_crash(const WorkerExit& exit) {
 }  // namespace
 
 WorkerSlot::WorkerSlot(SlotContext& context, std::uint32_t index, std::optional<unsigned> cpu,
-                       OfferedListeners listeners)
+                       OfferedListeners listeners, std::shared_ptr<SiblingLinks> siblings)
     : context_(context),
       index_(index),
       cpu_(cpu),
       listeners_(std::move(listeners)),
+      siblings_(std::move(siblings)),
       spawners_(context.loop.get_executor()),
       pause_(context.loop),
       changed_over_(context.loop, SteadyTimer::time_point::max()) {}
@@ -48,7 +49,11 @@ Task<WorkerSlot::Result> WorkerSlot::start_process(std::shared_ptr<const Prepare
   process_ = std::move(*process);
   context_.observer.worker_started(*segments_);
   const message::Message start(message::Start{.worker = index_, .cpu = cpu_, .identity = table->identity});
-  const std::vector<int> fds{context_.counts.fd(), segments_->mark_fd(), segments_->stats_fd()};
+  std::vector<int> fds{context_.counts.fd(), segments_->mark_fd(), segments_->stats_fd()};
+  if (siblings_) {
+    const std::vector<int> shared = siblings_->of_worker(index_);
+    fds.insert(fds.end(), shared.begin(), shared.end());
+  }
   auto sent = co_await send_message(*process_, start, fds);
   if (!sent) co_return sent;
   co_return co_await offer_to(process_, std::move(table), listeners_);
@@ -245,6 +250,7 @@ void WorkerSlot::settle(const WorkerExit& exit) {
   const auto route_slot = settle_after_death(context_.counts.counts(), segments_->mark());
   if (route_slot && is_crash(exit)) suspect(*route_slot);
   context_.observer.worker_ended(*segments_);
+  if (siblings_) siblings_->gone(index_);
   segments_.reset();
   process_.reset();
   if (spawner_)

@@ -17,6 +17,7 @@
 #include "gateway/process/crash_policy.hpp"
 #include "gateway/process/prepared_table.hpp"
 #include "gateway/process/shared_segments.hpp"
+#include "gateway/process/siblings.hpp"
 #include "gateway/process/table_offer.hpp"
 #include "gateway/process/upstream_names.hpp"
 #include "gateway/process/worker_process.hpp"
@@ -48,9 +49,9 @@ class WorkerSlot : public std::enable_shared_from_this<WorkerSlot> {
  public:
   using Result = expected<void, std::string>;
 
-  // `cpu`: that its processes keep to.
+  // `cpu`: that its processes keep to. `siblings`: what its workers share connections by; may be null.
   WorkerSlot(SlotContext& context, std::uint32_t index, std::optional<unsigned> cpu,
-             OfferedListeners listeners);
+             OfferedListeners listeners, std::shared_ptr<SiblingLinks> siblings);
 
   // The first process, with `table` loaded but not serving yet. Then switch_to_current() and keep().
   Task<Result> start(std::shared_ptr<const PreparedTable> table);
@@ -96,6 +97,7 @@ class WorkerSlot : public std::enable_shared_from_this<WorkerSlot> {
   std::uint32_t index_;
   std::optional<unsigned> cpu_;
   OfferedListeners listeners_;
+  std::shared_ptr<SiblingLinks> siblings_;
   State state_ = State::new_;
   std::shared_ptr<WorkerProcess> process_;
   std::optional<WorkerSegments> segments_;

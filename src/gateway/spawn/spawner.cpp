@@ -128,10 +128,11 @@ class Spawner {
     }
     start.environment.push_back(fmt::format("{}={}", spawn_run_variable, start.id));
     auto program = starts_.make();
-    const auto pid = program->begin(std::move(start), {.in = files[0].get(),
-                                                       .out = files[1].get(),
-                                                       .err = files[2].get(),
-                                                       .module = files.size() == 4 ? files[3].get() : -1},
+    const auto pid = program->begin(std::move(start),
+                                    {.in = files[0].get(),
+                                     .out = files[1].get(),
+                                     .err = files[2].get(),
+                                     .module = files.size() == 4 ? files[3].get() : -1},
                                     program_cpus_ ? &*program_cpus_ : nullptr);
     if (!pid) {
       report.start_error = pid.error();
