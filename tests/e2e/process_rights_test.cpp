@@ -3,10 +3,12 @@
 #include <sched.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <filesystem>
 #include <set>
 
 #include "tests/support/command_process.hpp"
+#include "tests/support/eventually.hpp"
 #include "tests/support/gateway_process.hpp"
 #include "tests/support/http_client.hpp"
 #include "tests/support/process_figures.hpp"
@@ -128,6 +130,18 @@ TEST(WorkerCpus, other_workers_and_those_that_are_not_to_keep_to_none) {
               status_value(gateway.pid(), "Cpus_allowed_list"))
         << unpinned;
   }
+}
+
+TEST(WorkerCpus, a_reload_frees_them) {
+  const auto gateway = GatewayProcess::with_config(with_workers(usable_cpus()));
+  gateway.rewrite_config(with_workers(usable_cpus(), "cpu_affinity = false\n"));
+  gateway.signal(SIGHUP);
+  ASSERT_TRUE(gateway.wait_for_log("reloaded"));
+  EXPECT_TRUE(eventually([&] {
+    const auto workers = gateway.worker_pids();
+    return workers.size() == usable_cpus() && status_value(workers.at(0), "Cpus_allowed_list") ==
+                                                  status_value(gateway.pid(), "Cpus_allowed_list");
+  }));
 }
 
 TEST(WorkerRights, a_native_only_gateway_is_one_thread_a_process) {

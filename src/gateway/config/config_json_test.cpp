@@ -12,6 +12,7 @@ listen = ["127.0.0.1:0", "[::1]:8443"]
 admin = "127.0.0.1:9901"
 kill_port = "127.0.0.1:8081"
 workers = 3
+cpu_affinity = false
 user = "nobody"
 drain = "3s"
 connections = 17

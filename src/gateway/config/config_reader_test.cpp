@@ -57,6 +57,7 @@ TEST(ConfigReader, the_smallest_file_gets_every_default) {
   EXPECT_EQ(config.admin, std::nullopt);
   EXPECT_EQ(config.kill_port, std::nullopt);
   EXPECT_EQ(config.workers, 0u);
+  EXPECT_TRUE(config.cpu_affinity);
   EXPECT_EQ(config.access_log.target, AccessLog::Target::off);
   ASSERT_EQ(config.routes.size(), 1u);
   const Route& route = config.routes.front();
