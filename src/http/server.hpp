@@ -45,7 +45,7 @@ class Server final : public ConnectionOwner {
 
   const ServerCounters& counters() const { return shared_.counters; }
 
-  // Connections that come from now on may be theirs; they outlive the server.
+  // Connections that come from now on may become theirs. `siblings` outlives the server.
   void share_with(SiblingServers& siblings);
   // A connection that a sibling gave away. False, and it is closed: its client is gone, or it is none of TCP.
   bool adopt_given(UniqueFd connected);

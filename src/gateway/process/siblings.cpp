@@ -92,11 +92,20 @@ bool Siblings::give_away(int connected, std::uint64_t open) {
   if (left_) return false;
   const auto sibling = sibling_with_fewer(load(), static_cast<unsigned>(inboxes_.size()), self_, open);
   if (!sibling || !may_give_now()) return false;
+  if (!announce(*sibling)) return false;
   const std::array<int, 1> descriptor{connected};
-  if (send_packet(inboxes_[*sibling].get(), content, descriptor) < 0) return false;
-  // It says so itself when it takes it; until then others should know.
-  load().workers[*sibling].connections.fetch_add(1, std::memory_order_relaxed);
-  return true;
+  return send_packet(inboxes_[*sibling].get(), content, descriptor) >= 0;
+}
+
+// Others count with it at once. The sibling says itself how many it has whenever that changes. False: it has
+// left meanwhile.
+bool Siblings::announce(unsigned sibling) {
+  auto& connections = load().workers[sibling].connections;
+  std::int32_t has = connections.load(std::memory_order_relaxed);
+  while (has >= 0) {
+    if (connections.compare_exchange_weak(has, has + 1, std::memory_order_relaxed)) return true;
+  }
+  return false;
 }
 
 // A bucket of give_burst, into which another one falls each give_interval.

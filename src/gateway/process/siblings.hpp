@@ -77,7 +77,7 @@ class Siblings final : public http::SiblingServers {
 
   Siblings(EventLoop& loop, unsigned self, SharedMapping load, UniqueFd inbox, std::vector<UniqueFd> inboxes);
 
-  // `server` gives and takes from now on, and outlives this object.
+  // `server` gives and takes from now on; it is there for as long as the loop runs.
   void join(http::Server& server);
   // It takes no more, but for what siblings have given by now: see take_rest().
   void leave();
@@ -95,6 +95,7 @@ class Siblings final : public http::SiblingServers {
 
   CrewLoad& load() const { return *static_cast<CrewLoad*>(load_.data()); }
   bool may_give_now();
+  bool announce(unsigned sibling);
   void wait();
 
   unsigned self_;
