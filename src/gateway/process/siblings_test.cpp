@@ -79,50 +79,44 @@ struct SocketPairEnds {
   UniqueFd far;
 };
 
-TEST(Siblings, give_to_who_serves_and_has_fewer) {
-  EventLoop loop(1);
-  const auto links = SiblingLinks::create(2);
-  const auto giver = Siblings::make(loop, 0, ends_of(*links, 0));
-  const auto taker = Siblings::make(loop, 1, ends_of(*links, 1));
-  ASSERT_TRUE(giver && taker);
-  const SocketPairEnds connection;
-  EXPECT_FALSE((*giver)->give_away(connection.near.get(), 5));  // it has not said that it serves
-  (*taker)->tell_open(1);
-  EXPECT_TRUE((*giver)->give_away(connection.near.get(), 2));
-  EXPECT_FALSE((*giver)->give_away(connection.near.get(), 2));  // that one counts already
-  (*taker)->leave();
-  EXPECT_FALSE((*giver)->give_away(connection.near.get(), 5));
-}
-
-TEST(Siblings, of_one_that_ended_wait_until_another_serves) {
-  EventLoop loop(1);
-  const auto links = SiblingLinks::create(2);
-  const auto giver = Siblings::make(loop, 0, ends_of(*links, 0));
-  ASSERT_TRUE(giver);
-  const SocketPairEnds connection;
-  {
-    const auto taker = Siblings::make(loop, 1, ends_of(*links, 1));
-    ASSERT_TRUE(taker);
-    (*taker)->tell_open(0);
+class SiblingPair : public ::testing::Test {
+ protected:
+  std::unique_ptr<Siblings> worker(unsigned index) {
+    auto made = Siblings::make(loop_, index, ends_of(*links_, index));
+    return made ? std::move(*made) : nullptr;
   }
-  links->gone(1);
-  EXPECT_FALSE((*giver)->give_away(connection.near.get(), 5));
+
+  EventLoop loop_{1};
+  const std::shared_ptr<SiblingLinks> links_ = SiblingLinks::create(2);
+  const std::unique_ptr<Siblings> giver_ = worker(0);
+  std::unique_ptr<Siblings> taker_ = worker(1);
+  const SocketPairEnds connection_;
+};
+
+TEST_F(SiblingPair, gives_to_who_serves_and_has_fewer) {
+  EXPECT_FALSE(giver_->give_away(connection_.near.get(), 5));  // it has not said that it serves
+  taker_->tell_open(1);
+  EXPECT_TRUE(giver_->give_away(connection_.near.get(), 2));
+  EXPECT_FALSE(giver_->give_away(connection_.near.get(), 2));  // that one counts already
+  taker_->leave();
+  EXPECT_FALSE(giver_->give_away(connection_.near.get(), 5));
 }
 
-TEST(Siblings, are_not_given_more_than_is_worth_it) {
-  EventLoop loop(1);
-  const auto links = SiblingLinks::create(2);
-  const auto giver = Siblings::make(loop, 0, ends_of(*links, 0));
-  const auto taker = Siblings::make(loop, 1, ends_of(*links, 1));
-  ASSERT_TRUE(giver && taker);
-  const SocketPairEnds connection;
+TEST_F(SiblingPair, gives_nothing_to_one_that_ended) {
+  taker_->tell_open(0);
+  taker_.reset();
+  links_->gone(1);
+  EXPECT_FALSE(giver_->give_away(connection_.near.get(), 5));
+}
+
+TEST_F(SiblingPair, gives_no_more_than_is_worth_it) {
   int given = 0;
   for (int i = 0; i < 5000; ++i) {
-    (*taker)->tell_open(0);
-    if ((*giver)->give_away(connection.near.get(), 1)) ++given;
+    taker_->tell_open(0);
+    if (giver_->give_away(connection_.near.get(), 1)) ++given;
     Packet packet;
     std::array<char, 16> room;
-    receive_packet(links->of_worker(1)[1], room, packet);
+    receive_packet(links_->of_worker(1)[1], room, packet);
   }
   EXPECT_GE(given, 60);
   EXPECT_LT(given, 2500);
