@@ -25,7 +25,7 @@ bool Server::listen(UniqueFd listening) {
 
 void Server::share_with(SiblingServers& siblings) {
   siblings_ = &siblings;
-  siblings.tell_open(shared_.counters.open);
+  tell_siblings();
 }
 
 void Server::adopt(UniqueFd connected, const sockaddr_storage& remote, const Endpoint& local) {
@@ -44,8 +44,7 @@ bool Server::adopt_given(UniqueFd connected) {
   return true;
 }
 
-void Server::count_open(std::int64_t change) {
-  shared_.counters.open += static_cast<std::uint64_t>(change);
+void Server::tell_siblings() {
   if (siblings_ != nullptr) siblings_->tell_open(shared_.counters.open);
 }
 
@@ -58,7 +57,8 @@ void Server::serve(UniqueFd connected, const sockaddr_storage& remote, const End
   auto connection =
       std::make_unique<Http1Connection>(shared_, *this, loop_, std::move(connected), Endpoint(remote), here);
   ++shared_.counters.accepted;
-  count_open(1);
+  ++shared_.counters.open;
+  tell_siblings();
   open_.push_back(*connection);
   asio::co_spawn(loop_, Http1Connection::run(std::move(connection)), asio::detached);
 }
@@ -96,7 +96,8 @@ void Server::refuse_at_cap(int fd) {
 }
 
 void Server::ended(Http1Connection&) {
-  count_open(-1);
+  --shared_.counters.open;
+  tell_siblings();
   ++shared_.counters.closed;
   if (std::exchange(retries_when_closed_, false)) {
     for (const auto& listener : listeners_) listener->retry_now();

@@ -67,7 +67,7 @@ class Server final : public ConnectionOwner {
   void busy(Http1Connection& connection) override { connection.IdleHook::unlink(); }
   void ended(Http1Connection& connection) override;
   void serve(UniqueFd connected, const sockaddr_storage& remote, const Endpoint& local);
-  void count_open(std::int64_t change);
+  void tell_siblings();
   bool make_room();
   static void close_idle(void* self);
   void refuse_at_cap(int fd);

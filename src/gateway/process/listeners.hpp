@@ -1,11 +1,11 @@
 // Listening sockets, opened by the supervisor and kept by it for as long as they are configured: a connection
 // that waits in the queue of a dead worker is served by the next one.
 //
-// An address has one socket per worker (SO_REUSEPORT; the kernel picks one by a hash of the
-// connection, and siblings.hpp evens that out). The
-// first socket of an address is bound and set listening *without* SO_REUSEPORT, which fails if anybody,
-// another tollgate included, listens there; only then is the option set, so that its siblings can join. No
-// lock file is needed and there is no moment at which two gateways could share an address unnoticed.
+// An address has one socket per worker (SO_REUSEPORT; the kernel picks one by a hash of the connection,
+// and siblings.hpp evens that out). The first socket of an address is bound and set listening *without*
+// SO_REUSEPORT, which fails if anybody, another tollgate included, listens there; only then is the option
+// set, so that its siblings can join. No lock file is needed and there is no moment at which two gateways
+// could share an address unnoticed.
 #pragma once
 
 #include <memory>
