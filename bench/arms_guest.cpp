@@ -46,9 +46,10 @@ std::string assemble(const Context& context, const Folder& folder, const std::st
 }
 
 // A benign guest at a fixed rate while others loop without end on the same worker.
-class FairnessArm final : public Arm {
+class FairnessArm final : public WholeArm {
  public:
-  FairnessArm() : Arm("fairness", "a benign guest at 1,000/s, open loop, beside 0, 2 and 32 endless loops") {}
+  FairnessArm()
+      : WholeArm("fairness", "a benign guest at 1,000/s, open loop, beside 0, 2 and 32 endless loops") {}
 
   std::optional<std::string> unavailable(const Context& context) const override {
     return missing_guest(context, small_guest) ? missing_guest(context, small_guest) : missing_wat2wasm();
@@ -93,9 +94,9 @@ class FairnessArm final : public Arm {
 };
 
 // Many guests that sleep one second at once on one worker.
-class SleepersArm final : public Arm {
+class SleepersArm final : public WholeArm {
  public:
-  SleepersArm() : Arm("sleepers", "guests that sleep 1 s, all at once on one worker") {}
+  SleepersArm() : WholeArm("sleepers", "guests that sleep 1 s, all at once on one worker") {}
 
   std::optional<std::string> unavailable(const Context&) const override { return missing_wat2wasm(); }
 
@@ -128,10 +129,10 @@ class SleepersArm final : public Arm {
 
 // The study's SHA-256 chain computed by a guest, beside the same C source as native scalar code on the same
 // core, by the compiler that does better.
-class ChainArm final : public Arm {
+class ChainArm final : public WholeArm {
  public:
   ChainArm(std::string name, std::string about, std::string guest)
-      : Arm(std::move(name), std::move(about)), guest_(std::move(guest)) {}
+      : WholeArm(std::move(name), std::move(about)), guest_(std::move(guest)) {}
 
   std::optional<std::string> unavailable(const Context& context) const override {
     return missing_guest(context, guest_);

@@ -18,9 +18,10 @@ constexpr char small_guest[] = "gateway_wasm_c.wasm";
 constexpr std::chrono::milliseconds rest{500};
 constexpr double bytes_per_megabyte = 1e6;
 
-class RestArm final : public Arm {
+class RestArm final : public WholeArm {
  public:
-  RestArm() : Arm("memory-at-rest", "supervisor and one worker with a native route, after one request") {}
+  RestArm()
+      : WholeArm("memory-at-rest", "supervisor and one worker with a native route, after one request") {}
 
   Measurement run(const Context& context) override {
     const Folder folder;
@@ -34,10 +35,10 @@ class RestArm final : public Arm {
   }
 };
 
-class ProgramsArm final : public Arm {
+class ProgramsArm final : public WholeArm {
  public:
   ProgramsArm()
-      : Arm("memory-per-program", "private memory of many loaded programs over that of one, divided") {}
+      : WholeArm("memory-per-program", "private memory of many loaded programs over that of one, divided") {}
 
   std::optional<std::string> unavailable(const Context& context) const override {
     if (std::filesystem::exists(context.programs.guests + "/" + small_guest)) return std::nullopt;

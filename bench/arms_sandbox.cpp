@@ -34,10 +34,11 @@ std::optional<std::string> missing_bench(const Context& context) {
 
 // A fresh sandbox of ours beside the engine's pooling allocator as stock hosts set it up, and the load of a
 // program.
-class SandboxAloneArm final : public Arm {
+class SandboxAloneArm final : public WholeArm {
  public:
   SandboxAloneArm()
-      : Arm("sandbox-alone", "a request's sandbox without HTTP, over the engine's pooling default; a load") {}
+      : WholeArm("sandbox-alone",
+                 "a request's sandbox without HTTP, over the engine's pooling default; a load") {}
 
   std::optional<std::string> unavailable(const Context& context) const override {
     return missing_bench(context);
@@ -60,10 +61,10 @@ class SandboxAloneArm final : public Arm {
   }
 };
 
-class SandboxProcessesArm final : public Arm {
+class SandboxProcessesArm final : public WholeArm {
  public:
   SandboxProcessesArm()
-      : Arm("sandbox-processes", "a Rust guest's sandbox without HTTP, one process and three at once") {}
+      : WholeArm("sandbox-processes", "a Rust guest's sandbox without HTTP, one process and three at once") {}
 
   std::optional<std::string> unavailable(const Context& context) const override {
     if (context.placement.all.size() < processes) return "needs three cores";
@@ -74,11 +75,19 @@ class SandboxProcessesArm final : public Arm {
     const Cores& all = context.placement.all;
     const Cores three(all.end() - processes, all.end());
     const BenchmarkTimes times =
-        run_sandbox_bench(context, three, "fresh_guest_in_processes/processes:(1|3)");
-    const double one_us = median(times.at("fresh_guest_in_processes/processes:1").cpu_ns) / 1e3;
-    const double three_us = median(times.at("fresh_guest_in_processes/processes:3").cpu_ns) / 1e3;
-    return {
-        {"one_process_us", one_us}, {"three_processes_us", three_us}, {"three_over_one", three_us / one_us}};
+        run_sandbox_bench(context, three, "fresh_guest_in_processes/sandboxes:[13]/spinners:[02]");
+    const auto cpu_us = [&times](const char* arguments) {
+      return median(times.at(fmt::format("fresh_guest_in_processes/{}", arguments)).cpu_ns) / 1e3;
+    };
+    const double one = cpu_us("sandboxes:1/spinners:0");
+    const double one_beside_spinners = cpu_us("sandboxes:1/spinners:2");
+    const double three_at_once = cpu_us("sandboxes:3/spinners:0");
+    // What the other two take by using their cores at all is in the first ratio, not in the second.
+    return {{"one_process_us", one},
+            {"one_process_beside_two_that_spin_us", one_beside_spinners},
+            {"three_processes_us", three_at_once},
+            {"three_over_one", three_at_once / one},
+            {"three_over_one_beside_two_that_spin", three_at_once / one_beside_spinners}};
   }
 
  private:

@@ -9,17 +9,17 @@
 #include <stdexcept>
 
 #include "bench/arm.hpp"
+#include "bench/closed_loop_client.hpp"
 #include "bench/http_client.hpp"
 #include "bench/process_tree.hpp"
 #include "bench/spawn_baseline.hpp"
-#include "bench/wrk.hpp"
 
 namespace tollgate::bench {
 namespace {
 
 constexpr char body[] = "hello";
 constexpr unsigned connections_per_core = 2;
-constexpr std::chrono::milliseconds turn_duration{1000};
+constexpr std::chrono::milliseconds turn_duration{500};
 
 // Where the workers' user can reach it, too.
 std::string install(const Folder& folder, const std::string& program) {
@@ -33,22 +33,27 @@ std::string spawn_route(const std::string& command) {
   return fmt::format("[[route]]\npath = \"/\"\nspawn = [\"{}\"]\nabi = \"stdio\"\n", command);
 }
 
-// Asks as many at a time as keep each core busy, and checks that the answers are right before and that all
-// were.
-LoadResult load_server(const Context& context, const Folder& folder, const Server& server,
-                       const Cores& server_cores, const Cores& client_cores, const std::string& answer,
-                       std::chrono::milliseconds duration) {
+// As many connections as keep each of the server's cores busy.
+ClosedLoopClient client_of(const Server& server, const Cores& server_cores, const Cores& client_cores) {
   const Load load{.connections = connections_per_core * static_cast<unsigned>(server_cores.size()),
-                  .duration = duration,
                   .body = body};
+  return ClosedLoopClient(server.port(), load, client_cores, Wait::sleeping);
+}
+
+// On a connection that is closed again: one that stays takes a place of those that are spread over the
+// workers.
+void check_answer(const Server& server, const std::string& expected) {
   HttpClient client(server.port());
   client.send_post("/", body);
-  const Answer first = client.read_answer();
-  if (first.status != 200 || first.body != answer) {
-    throw std::runtime_error(fmt::format("the server answers {}: {}", first.status, first.body));
+  const Answer answer = client.read_answer();
+  if (answer.status != 200 || answer.body != expected) {
+    throw std::runtime_error(fmt::format("the server answers {}: {}", answer.status, answer.body));
   }
-  const LoadResult result = run_wrk(context.programs, folder, client_cores, server.port(), load);
-  if (result.requests == 0) throw std::runtime_error("no request was answered");
+}
+
+LoadResult load_server(ClosedLoopClient& client, std::chrono::milliseconds duration) {
+  LoadResult result = client.run(duration);
+  if (result.in_time == 0) throw std::runtime_error("no request was answered");
   if (result.errors != 0) throw std::runtime_error(fmt::format("{} requests failed", result.errors));
   return result;
 }
@@ -59,53 +64,55 @@ SpawnCost cost_alone(const Context& context, const std::string& command, const C
   return cost;
 }
 
-// What a route and its floor cost when they take turns of a second and half a second: a machine's speed
-// drifts, and what a start costs drifts with it.
+// What a route and its floor cost when they take turns of half and a quarter of a second: a machine's speed
+// drifts, and what a start costs drifts with it. (Shorter ones would count as idle what the requests under
+// way at the end of a turn were served.)
 struct Turns {
-  double requests = 0;
-  double seconds = 0;
-  double route_cpu_us = 0;  // of all requests
+  double requests_per_second = 0;
+  double route_cpu_us = 0;  // per request
   SpawnCost floor;          // the mean
 };
 
 template <class MeasureFloor>
-Turns take_turns(const Context& context, const Folder& folder, const Server& server,
-                 const Cores& server_cores, const Cores& client_cores, const MeasureFloor& measure_floor) {
-  Turns sum;
+Turns take_turns(const Context& context, const Server& server, ClosedLoopClient client,
+                 const MeasureFloor& measure_floor) {
+  check_answer(server, body);
+  LoadResult sum;
+  double seconds = 0;
+  double cpu_us = 0;
   std::vector<SpawnCost> floors{measure_floor()};
   for (auto left = context.effort.window; left.count() > 0; left -= turn_duration) {
     const std::int64_t cpu_before = cpu_nanoseconds(server.pid());
-    const LoadResult result =
-        load_server(context, folder, server, server_cores, client_cores, body, turn_duration);
-    sum.route_cpu_us += static_cast<double>(cpu_nanoseconds(server.pid()) - cpu_before) / 1e3;
-    sum.requests += static_cast<double>(result.requests + 1);
-    sum.seconds += result.seconds;
+    LoadResult result = load_server(client, turn_duration);
+    cpu_us += static_cast<double>(cpu_nanoseconds(server.pid()) - cpu_before) / 1e3;
+    seconds += result.seconds;
+    sum.add(std::move(result));
     floors.push_back(measure_floor());
   }
-  sum.floor = mean(floors);
-  return sum;
+  return {.requests_per_second = static_cast<double>(sum.in_time) / seconds,
+          .route_cpu_us = cpu_us / static_cast<double>(sum.requests),
+          .floor = mean(floors)};
 }
 
 // One core: CPU time of the server's whole tree per request, programs included, over that of the program
 // started by hand.
-class SpawnCostArm final : public Arm {
+class SpawnCostArm final : public WholeArm {
  public:
   SpawnCostArm(std::string name, std::string about, std::string program)
-      : Arm(std::move(name), std::move(about)), program_(std::move(program)) {}
+      : WholeArm(std::move(name), std::move(about)), program_(std::move(program)) {}
 
   Measurement run(const Context& context) override {
     const Folder folder;
     const std::string command = install(folder, program_);
     const Cores& cores = context.placement.server;
     const Server server = Server::tollgate(context.programs, folder, cores, 1, spawn_route(command));
-    const Turns turns = take_turns(context, folder, server, cores, context.placement.client,
+    const Turns turns = take_turns(context, server, client_of(server, cores, context.placement.client),
                                    [&] { return cost_alone(context, command, cores); });
-    const double route_us = turns.route_cpu_us / turns.requests;
-    return {{"route_cpu_us", route_us},
+    return {{"route_cpu_us", turns.route_cpu_us},
             {"posix_spawn_cpu_us", turns.floor.cpu_us},
             {"posix_spawn_wall_us", turns.floor.wall_us},
-            {"requests_per_second", turns.requests / turns.seconds},
-            {"cpu_over_posix_spawn", route_us / turns.floor.cpu_us}};
+            {"requests_per_second", turns.requests_per_second},
+            {"cpu_over_posix_spawn", turns.route_cpu_us / turns.floor.cpu_us}};
   }
 
  private:
@@ -114,10 +121,10 @@ class SpawnCostArm final : public Arm {
 
 // All cores, a worker on each: requests per second over what the cores start when they do nothing else, all
 // of them at once.
-class SpawnThroughputArm final : public Arm {
+class SpawnThroughputArm final : public WholeArm {
  public:
   SpawnThroughputArm(std::string name, std::string about, std::string program)
-      : Arm(std::move(name), std::move(about)), program_(std::move(program)) {}
+      : WholeArm(std::move(name), std::move(about)), program_(std::move(program)) {}
 
   Measurement run(const Context& context) override {
     const Folder folder;
@@ -127,18 +134,18 @@ class SpawnThroughputArm final : public Arm {
     const Server server = Server::tollgate(context.programs, folder, all, static_cast<unsigned>(all.size()),
                                            spawn_route(command));
     const SpawnCost one_core = cost_alone(context, command, context.placement.server);
-    const Turns turns = take_turns(context, folder, server, all, all, [&] {
+    const Turns turns = take_turns(context, server, client_of(server, all, all), [&] {
       return spawn_to_exit_on_each({command}, {}, body, body, all, turn_duration / 2);
     });
-    const double requests = turns.requests / turns.seconds;
+    const double requests = turns.requests_per_second;
     // Where the share is low, the last two tell why: dearer requests, or cores that others had.
     return {{"requests_per_second", requests},
             {"posix_spawn_cpu_us", turns.floor.cpu_us},
             {"posix_spawn_one_core_cpu_us", one_core.cpu_us},
             {"share_of_cores_over_cost", requests / (cores / turns.floor.cpu_us * 1e6)},
             {"share_of_cores_over_one_core_cost", requests / (cores / one_core.cpu_us * 1e6)},
-            {"route_cpu_us", turns.route_cpu_us / turns.requests},
-            {"share_of_cores_got", turns.route_cpu_us / 1e6 / turns.seconds / cores}};
+            {"route_cpu_us", turns.route_cpu_us},
+            {"share_of_cores_got", turns.route_cpu_us / 1e6 * requests / cores}};
   }
 
  private:
@@ -147,10 +154,11 @@ class SpawnThroughputArm final : public Arm {
 
 // The gateway study's design is one process at a time, `wasmtime run` of the .wasm with the engine's own
 // cache on.
-class WasmtimeRunArm final : public Arm {
+class WasmtimeRunArm final : public WholeArm {
  public:
   WasmtimeRunArm()
-      : Arm("spawn-wasmtime", "a route by `wasmtime run`, all cores, over the study's way: one at a time") {}
+      : WholeArm("spawn-wasmtime",
+                 "a route by `wasmtime run`, all cores, over the study's way: one at a time") {}
 
   std::optional<std::string> unavailable(const Context& context) const override {
     if (!std::filesystem::exists(module_of(context)))
@@ -177,9 +185,11 @@ class WasmtimeRunArm final : public Arm {
         context.programs, folder, all, static_cast<unsigned>(all.size()),
         fmt::format("[[route]]\npath = \"/\"\nwasm = \"{}\"\nabi = \"stdio\"\nruntime = \"wasmtime\"\n",
                     module));
-    const LoadResult result = load_server(context, folder, server, all, all, answer, context.effort.window);
+    check_answer(server, answer);
+    ClosedLoopClient client = client_of(server, all, all);
+    const LoadResult result = load_server(client, context.effort.window);
     const double one_at_a_time = (before + study()) / 2;
-    const double requests = static_cast<double>(result.requests) / result.seconds;
+    const double requests = static_cast<double>(result.in_time) / result.seconds;
     return {{"requests_per_second", requests},
             {"study_requests_per_second", one_at_a_time},
             {"over_study", requests / one_at_a_time}};

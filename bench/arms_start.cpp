@@ -40,11 +40,11 @@ double wait_for_200(std::uint16_t port, Clock::time_point began, std::chrono::mi
   return -1;
 }
 
-class StartArm final : public Arm {
+class StartArm final : public WholeArm {
  public:
   // `guest`: file of the guests' folder that the route runs, "" for a native route.
   StartArm(std::string name, std::string about, std::string guest)
-      : Arm(std::move(name), std::move(about)), guest_(std::move(guest)) {}
+      : WholeArm(std::move(name), std::move(about)), guest_(std::move(guest)) {}
 
   std::optional<std::string> unavailable(const Context& context) const override {
     if (guest_.empty() || std::filesystem::exists(context.programs.guests + "/" + guest_))
@@ -115,9 +115,9 @@ void build_image(const Context& context, const Folder& folder) {
   }
 }
 
-class ImageSizeArm final : public Arm {
+class ImageSizeArm final : public WholeArm {
  public:
-  ImageSizeArm() : Arm("image-size", "the gateway's container image, uncompressed") {}
+  ImageSizeArm() : WholeArm("image-size", "the gateway's container image, uncompressed") {}
   Measurement run(const Context& context) override {
     const Folder folder;
     build_image(context, folder);
@@ -128,10 +128,10 @@ class ImageSizeArm final : public Arm {
 
 // From `docker run` to the first 200, and to the first line of the same image's `--version`, which is what
 // the engine alone takes. Ends and removals lie outside the window; both take turns.
-class ContainerStartArm final : public Arm {
+class ContainerStartArm final : public WholeArm {
  public:
   ContainerStartArm()
-      : Arm("start-container", "docker run to the first 200, beside docker run of --version") {}
+      : WholeArm("start-container", "docker run to the first 200, beside docker run of --version") {}
 
   std::optional<std::string> unavailable(const Context& context) const override {
     const Folder folder;

@@ -1,15 +1,16 @@
-// Closed-loop arms: a server on its core, wrk on the others, CPU time of the server's process tree per
+// Closed-loop arms: a server on its core, its client on the others, CPU time of the server's process tree per
 // request.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <functional>
 #include <stdexcept>
 
 #include "bench/arm.hpp"
-#include "bench/http_client.hpp"
+#include "bench/closed_loop_client.hpp"
 #include "bench/process_tree.hpp"
-#include "bench/wrk.hpp"
+#include "bench/statistics.hpp"
 
 namespace tollgate::bench {
 namespace {
@@ -25,13 +26,16 @@ struct Plan {
   std::function<Server(const Context&, const Folder&, const Cores&, std::uint16_t upstream_port)> start;
   Load load;
   Layout layout = Layout::own_core;
+  // As few as keep the server busy: cores of a virtual machine may be threads of one physical core, and each
+  // that spins beside the server slows it.
+  unsigned client_cores = 1;
   std::string guest;  // file of the guests' folder it needs
 };
 
-class ThroughputArm final : public Arm {
+class ThroughputArm final : public SlicedArm {
  public:
   ThroughputArm(std::string name, std::string about, Plan plan)
-      : Arm(std::move(name), std::move(about)), plan_(std::move(plan)) {}
+      : SlicedArm(std::move(name), std::move(about)), plan_(std::move(plan)) {}
 
   std::optional<std::string> unavailable(const Context& context) const override {
     if (shared() && context.placement.all.size() < 4) {
@@ -43,39 +47,79 @@ class ThroughputArm final : public Arm {
     return std::nullopt;
   }
 
-  Measurement run(const Context& context) override {
-    const Cores server_cores = cores_of_server(context.placement);
-    const Folder folder;
+  std::unique_ptr<Slices> begin(const Context& context) override {
+    auto folder = std::make_unique<Folder>();
     std::optional<Server> upstream;
     if (plan_.layout == Layout::beside_upstream) {
-      upstream.emplace(Server::nginx(context.programs, folder, context.placement.upstream, nginx_hello));
+      upstream.emplace(Server::nginx(context.programs, *folder, context.placement.upstream, nginx_hello));
     }
-    const Server server = plan_.start(context, folder, server_cores, upstream ? upstream->port() : 0);
-    if (const Answer answer = http_get(server.port(), plan_.load.target); answer.status != 200) {
-      throw std::runtime_error(fmt::format("the server answers {}: {}", answer.status, answer.body));
-    }
+    const Cores server_cores = cores_of_server(context.placement);
+    Server server = plan_.start(context, *folder, server_cores, upstream ? upstream->port() : 0);
     Load load = plan_.load;
     load.connections *= static_cast<unsigned>(server_cores.size());
-    const Cores client_cores = cores_of_client(context.placement);
-    if (context.effort.warm_up.count() > 0) {
-      load.duration = context.effort.warm_up;
-      run_wrk(context.programs, folder, client_cores, server.port(), load);
-    }
-    load.duration = context.effort.window;
-    const std::int64_t before = cpu_nanoseconds(server.pid());
-    const LoadResult result = run_wrk(context.programs, folder, client_cores, server.port(), load);
-    const auto cpu = static_cast<double>(cpu_nanoseconds(server.pid()) - before);
-    if (result.requests == 0) throw std::runtime_error("no request was answered");
-    Measurement measured{{cpu_per_request, cpu / 1e3 / static_cast<double>(result.requests)},
-                         {"requests_per_second", static_cast<double>(result.requests) / result.seconds},
-                         {"p50_us", result.p50_us},
-                         {"p99_us", result.p99_us},
-                         {"errors", static_cast<double>(result.errors)}};
-    if (!shared()) measured[server_busy] = cpu / 1e9 / result.seconds;
-    return measured;
+    ClosedLoopClient client(server.port(), load, cores_of_client(context.placement),
+                            shared() ? Wait::sleeping : Wait::spinning);
+    auto loaded = std::make_unique<LoadedServer>(std::move(folder), std::move(upstream), std::move(server),
+                                                 std::move(client), shared());
+    loaded->warm_up(context.effort.warm_up);
+    return loaded;
   }
 
  private:
+  // A server and its client, and what their slices gave.
+  class LoadedServer final : public Slices {
+   public:
+    LoadedServer(std::unique_ptr<Folder> folder, std::optional<Server> upstream, Server server,
+                 ClosedLoopClient client, bool shares_its_cores)
+        : folder_(std::move(folder)),
+          upstream_(std::move(upstream)),
+          server_(std::move(server)),
+          client_(std::move(client)),
+          tree_(tree_of(server_.pid())),
+          shares_its_cores_(shares_its_cores) {}
+
+    void warm_up(std::chrono::milliseconds duration) {
+      const LoadResult result = client_.run(std::max(duration, slice_duration));
+      if (result.requests == 0) throw std::runtime_error("no request was answered");
+    }
+
+    void take() override {
+      const auto began = Clock::now();
+      const std::int64_t before = cpu_nanoseconds(tree_);
+      LoadResult result = client_.run(slice_duration);
+      const auto cpu_ns = static_cast<double>(cpu_nanoseconds(tree_) - before);
+      const std::chrono::duration<double, std::nano> took = Clock::now() - began;
+      if (result.requests == 0) throw std::runtime_error("no request was answered");
+      cpu_us_.push_back(cpu_ns / 1e3 / static_cast<double>(result.requests));
+      busy_.push_back(cpu_ns / took.count());
+      rates_.push_back(static_cast<double>(result.in_time) / result.seconds);
+      sum_.add(std::move(result));
+    }
+
+    Measurement result() override {
+      Measurement measured{{cpu_per_request, median(cpu_us_)},
+                           {cpu_per_request_best_tenth, quantile(cpu_us_, 0.1)},
+                           {"requests_per_second", median(rates_)},
+                           {"p50_us", quantile(sum_.latencies_us, 0.5)},
+                           {"p99_us", quantile(sum_.latencies_us, 0.99)},
+                           {"errors", static_cast<double>(sum_.errors)}};
+      if (!shares_its_cores_) measured[server_busy] = median(busy_);
+      return measured;
+    }
+
+   private:
+    std::unique_ptr<Folder> folder_;
+    std::optional<Server> upstream_;
+    Server server_;
+    ClosedLoopClient client_;
+    std::vector<pid_t> tree_;  // these servers start no process while they serve
+    bool shares_its_cores_;
+    std::vector<double> cpu_us_;  // per request, by slice, as the next two
+    std::vector<double> busy_;
+    std::vector<double> rates_;
+    LoadResult sum_;
+  };
+
   bool shared() const {
     return plan_.layout == Layout::shared_one_core || plan_.layout == Layout::shared_three_cores;
   }
@@ -89,7 +133,10 @@ class ThroughputArm final : public Arm {
   }
   Cores cores_of_client(const Placement& placement) const {
     if (shared()) return last_three(placement);
-    return plan_.layout == Layout::beside_upstream ? placement.client_beside_upstream : placement.client;
+    Cores cores =
+        plan_.layout == Layout::beside_upstream ? placement.client_beside_upstream : placement.client;
+    cores.resize(std::min<std::size_t>(cores.size(), plan_.client_cores));
+    return cores;
   }
 
   Plan plan_;
@@ -173,9 +220,9 @@ void add_throughput_arms(Arms& arms) {
   add("nginx-hello-log", "nginx `return 200` with its access log to a file, buffered",
       {.start = logging_nginx()});
   add("native-hello-close", "native hello, a connection per request",
-      {.start = tollgate(native_hello), .load = closing});
+      {.start = tollgate(native_hello), .load = closing, .client_cores = 3});
   add("nginx-hello-close", "nginx `return 200`, a connection per request",
-      {.start = nginx(nginx_hello), .load = closing});
+      {.start = nginx(nginx_hello), .load = closing, .client_cores = 3});
   add("proxy", "upstream route, keep-alive to an nginx on another core",
       {.start = tollgate_proxy(), .layout = Layout::beside_upstream});
   add("nginx-proxy", "nginx `proxy_pass` with keep-alive to the same upstream",

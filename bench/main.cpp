@@ -38,14 +38,11 @@ Programs find_programs(const Options& options) {
   Programs programs{.tollgate = options.tollgate,
                     .sandbox_bench = options.sandbox_bench,
                     .nginx = find_program("nginx"),
-                    .wrk = find_program("wrk"),
                     .guests = options.guests,
                     .own_guests = TOLLGATE_SOURCE_DIR "/bench/guests"};
   if (::access(programs.tollgate.c_str(), X_OK) != 0) {
     throw std::runtime_error("there is no " + programs.tollgate + ": run ./dev build");
   }
-  if (programs.wrk.empty())
-    throw std::runtime_error("wrk is missing: apt-get install wrk (./dev bench does it)");
   if (programs.nginx.empty()) {
     throw std::runtime_error("nginx is missing: apt-get install nginx-light (./dev bench does it)");
   }
@@ -88,44 +85,95 @@ std::string version(const Programs& programs, const Context& context) {
   return text;
 }
 
-// One arm, once. Progress goes to stderr, so that stdout is the report alone.
-Measurement measure(Arm& arm, const Context& context, Run& run) {
-  try {
-    return arm.run(context);
-  } catch (const std::exception& error) {
-    std::string reason = error.what();
-    while (!reason.empty() && reason.back() == '\n') reason.pop_back();
-    fmt::print(stderr, "  {} failed: {}\n", arm.name(), reason);
-    run.failures[arm.name()] = std::move(reason);
-    return {};
-  }
-}
-
-Run run_blocks(Arms arms, const Context& context, const Options& options) {
-  Run run{.seed = options.seed,
-          .blocks = options.blocks != 0 ? options.blocks
-                    : options.quick     ? 1
-                                        : blocks_full,
-          .version = version(context.programs, context),
-          .machine = machine()};
-  for (const auto& arm : arms) {
-    if (const auto reason = arm->unavailable(context)) run.skipped[arm->name()] = *reason;
-    run.abouts[arm->name()] = arm->about();
-  }
-  std::erase_if(arms, [&run](const auto& arm) { return run.skipped.contains(arm->name()); });
-  std::mt19937_64 random(options.seed);
-  const auto began = Clock::now();
-  for (unsigned block = 0; block < run.blocks; ++block) {
-    std::shuffle(arms.begin(), arms.end(), random);  // no arm always runs after the same other
-    for (std::size_t i = 0; i < arms.size(); ++i) {
-      const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(Clock::now() - began).count();
-      fmt::print(stderr, "[{:>4} s] block {}/{}, arm {}/{}: {}\n", seconds, block + 1, run.blocks, i + 1,
-                 arms.size(), arms[i]->name());
-      run.results[arms[i]->name()].push_back(measure(*arms[i], context, run));
+// One run of the benchmark. Progress goes to stderr, so that stdout is the report alone.
+class Runner {
+ public:
+  Runner(const Arms& arms, const Context& context, const Options& options)
+      : context_(context), random_(options.seed) {
+    run_.seed = options.seed;
+    run_.blocks = options.blocks != 0 ? options.blocks : options.quick ? 1 : blocks_full;
+    run_.version = version(context.programs, context);
+    run_.machine = machine();
+    for (const auto& arm : arms) {
+      run_.abouts[arm->name()] = arm->about();
+      if (const auto reason = arm->unavailable(context)) {
+        run_.skipped[arm->name()] = *reason;
+      } else if (auto* const sliced = dynamic_cast<SlicedArm*>(arm.get())) {
+        sliced_.push_back(sliced);
+      } else if (auto* const whole = dynamic_cast<WholeArm*>(arm.get())) {
+        whole_.push_back(whole);
+      }
     }
   }
-  return run;
-}
+
+  // In a block every arm is measured once, those in slices at one go.
+  Run run() {
+    for (unsigned block = 0; block < run_.blocks; ++block) {
+      std::shuffle(whole_.begin(), whole_.end(), random_);  // no arm always runs after the same other
+      const std::size_t sliced_at = random_() % (whole_.size() + 1);
+      for (std::size_t i = 0; i <= whole_.size(); ++i) {
+        if (i == sliced_at && !sliced_.empty()) {
+          tell(block, fmt::format("{} arms in turns", sliced_.size()));
+          take_turns();
+        }
+        if (i == whole_.size()) continue;
+        WholeArm& arm = *whole_[i];
+        tell(block, arm.name());
+        Measurement measured;
+        attempt(arm, [&] { measured = arm.run(context_); });
+        run_.results[arm.name()].push_back(std::move(measured));
+      }
+    }
+    return std::move(run_);
+  }
+
+ private:
+  struct Turn {
+    SlicedArm* arm;
+    std::unique_ptr<SlicedArm::Slices> slices;
+  };
+
+  void take_turns() {
+    std::vector<Turn> turns;
+    for (SlicedArm* const arm : sliced_) {
+      attempt(*arm, [&] { turns.push_back({arm, arm->begin(context_)}); });
+    }
+    for (auto left = context_.effort.window; left.count() > 0; left -= slice_duration) {
+      std::shuffle(turns.begin(), turns.end(), random_);
+      std::erase_if(turns, [this](Turn& turn) { return !attempt(*turn.arm, [&] { turn.slices->take(); }); });
+    }
+    std::map<SlicedArm*, Measurement> measured;
+    for (const Turn& turn : turns) measured[turn.arm] = turn.slices->result();
+    for (SlicedArm* const arm : sliced_) run_.results[arm->name()].push_back(measured[arm]);
+  }
+
+  // Whether it worked; otherwise the run keeps the reason.
+  template <class Work>
+  bool attempt(const Arm& arm, const Work& work) {
+    try {
+      work();
+      return true;
+    } catch (const std::exception& error) {
+      std::string reason = error.what();
+      while (!reason.empty() && reason.back() == '\n') reason.pop_back();
+      fmt::print(stderr, "  {} failed: {}\n", arm.name(), reason);
+      run_.failures[arm.name()] = std::move(reason);
+      return false;
+    }
+  }
+
+  void tell(unsigned block, const std::string& what) const {
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(Clock::now() - began_).count();
+    fmt::print(stderr, "[{:>4} s] block {}/{}: {}\n", seconds, block + 1, run_.blocks, what);
+  }
+
+  const Context& context_;
+  std::mt19937_64 random_;
+  std::vector<WholeArm*> whole_;
+  std::vector<SlicedArm*> sliced_;
+  Run run_;
+  Clock::time_point began_ = Clock::now();
+};
 
 int run_benchmark(const Options& options) {
   Context context{.programs = find_programs(options),
@@ -133,7 +181,8 @@ int run_benchmark(const Options& options) {
                   .effort = options.quick ? Effort::quick() : Effort::full()};
   prefer_this_session();
   pin_to(context.placement.client);
-  const Run run = run_blocks(chosen_arms(options), context, options);
+  const Arms arms = chosen_arms(options);
+  const Run run = Runner(arms, context, options).run();
   fmt::print("{}", text_report(run));
   if (!options.json_path.empty()) std::ofstream(options.json_path) << json_report(run);
   return run.failures.empty() ? 0 : 1;

@@ -70,9 +70,13 @@ std::vector<pid_t> tree_of(pid_t root) {
 }
 
 std::int64_t cpu_nanoseconds(pid_t root) {
+  return cpu_nanoseconds(tree_of(root));
+}
+
+std::int64_t cpu_nanoseconds(const std::vector<pid_t>& tree) {
   static const std::int64_t tick_nanoseconds = nanoseconds_per_second / ::sysconf(_SC_CLK_TCK);
   std::int64_t used = 0;
-  for (const pid_t pid : tree_of(root)) {
+  for (const pid_t pid : tree) {
     used += process_clock(pid);
     if (const auto stat = read_stat(std::to_string(pid))) used += stat->reaped_ticks * tick_nanoseconds;
   }

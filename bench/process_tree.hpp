@@ -14,6 +14,8 @@ std::vector<pid_t> tree_of(pid_t root);
 // CPU time (user + system) the tree has used so far: of living members to the nanosecond, of children they
 // have already waited for in clock ticks. The difference of two calls is what was used in between.
 std::int64_t cpu_nanoseconds(pid_t root);
+// The same of a tree that is known: no look at every process of the machine.
+std::int64_t cpu_nanoseconds(const std::vector<pid_t>& tree);
 
 struct Memory {
   std::uint64_t pss_bytes = 0;  // a page shared by n processes counts 1/n

@@ -32,7 +32,6 @@ struct Programs {
   std::string tollgate;
   std::string sandbox_bench;
   std::string nginx;
-  std::string wrk;
   std::string guests;      // folder of built example guests
   std::string own_guests;  // folder of the .wat files of this benchmark
 };

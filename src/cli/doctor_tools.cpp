@@ -33,7 +33,6 @@ struct Tool {
 };
 
 constexpr Tool tools[] = {
-    {"wrk", "-v", "./dev bench", "apt-get install wrk (./dev bench does)"},
     {"nginx", "-v", "./dev bench", "apt-get install nginx-light (./dev bench does)"},
 };
 
