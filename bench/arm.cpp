@@ -7,7 +7,7 @@ using namespace std::chrono_literals;
 Effort Effort::quick() {
   return {.warm_up = 0ms,
           .window = 500ms,
-          .starts = 2,
+          .container_starts = 2,
           .programs = 3,
           .sleepers = 10,
           .chain_requests = 2,

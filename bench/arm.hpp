@@ -17,7 +17,7 @@ namespace tollgate::bench {
 struct Effort {
   std::chrono::milliseconds warm_up{500};
   std::chrono::milliseconds window{5000};  // of load, the sum of an arm's slices
-  unsigned starts = 20;                    // of a server, to its first answer
+  unsigned container_starts = 10;          // each takes a quarter of a second and more
   unsigned programs = 1000;                // loaded at once
   unsigned sleepers = 500;                 // guests that sleep at once
   unsigned chain_requests = 40;
@@ -60,8 +60,8 @@ class WholeArm : public Arm {
   virtual Measurement run(const Context& context) = 0;
 };
 
-// Measured in slices of `slice_duration`. All such arms of a block take turns: a machine's speed drifts, and
-// in turns of milliseconds the fast and the slow moments meet all arms alike.
+// Measured in slices: `slice_duration` of load, or one start. All such arms of a block take turns: a
+// machine's speed drifts, and in turns of milliseconds the fast and the slow moments meet all arms alike.
 class SlicedArm : public Arm {
  public:
   using Arm::Arm;

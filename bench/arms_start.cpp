@@ -40,11 +40,12 @@ double wait_for_200(std::uint16_t port, Clock::time_point began, std::chrono::mi
   return -1;
 }
 
-class StartArm final : public WholeArm {
+// One start a slice.
+class StartArm final : public SlicedArm {
  public:
   // `guest`: file of the guests' folder that the route runs, "" for a native route.
   StartArm(std::string name, std::string about, std::string guest)
-      : WholeArm(std::move(name), std::move(about)), guest_(std::move(guest)) {}
+      : SlicedArm(std::move(name), std::move(about)), guest_(std::move(guest)) {}
 
   std::optional<std::string> unavailable(const Context& context) const override {
     if (guest_.empty() || std::filesystem::exists(context.programs.guests + "/" + guest_))
@@ -52,51 +53,67 @@ class StartArm final : public WholeArm {
     return fmt::format("there is no {}: run guests/build", guest_);
   }
 
-  Measurement run(const Context& context) override {
-    const Folder folder;
-    first_answer_ms(context, folder);  // fills the caches: pages of the program, compiled guests
-    std::vector<double> times;
-    for (unsigned i = 0; i < context.effort.starts; ++i) times.push_back(first_answer_ms(context, folder));
-    return {{"first_200_ms", median(times)}, {"first_200_p90_ms", quantile(times, 0.9)}};
+  std::unique_ptr<Slices> begin(const Context& context) override {
+    auto starts = std::make_unique<Starts>(context, guest_);
+    starts->fill_caches();
+    return starts;
   }
 
  private:
-  double first_answer_ms(const Context& context, const Folder& folder) const {
-    const std::uint16_t port = free_port();
-    const std::string route =
-        guest_.empty() ? std::string("native = \"hello\"\n")
-                       : fmt::format("wasm = \"{}/{}\"\nabi = \"stdio\"\n", context.programs.guests, guest_);
-    std::string file =
-        folder.write("start.toml", tollgate_configuration(folder, fmt::format("127.0.0.1:{}", port), 1,
-                                                          fmt::format("[[route]]\npath = \"/\"\n{}", route)));
-    std::string program = context.programs.tollgate;
-    std::string serve = "serve";
-    std::string config = "--config";
-    char* const arguments[] = {program.data(), serve.data(), config.data(), file.data(), nullptr};
-    posix_spawn_file_actions_t files;
-    ::posix_spawn_file_actions_init(&files);
-    ::posix_spawn_file_actions_addopen(&files, 1, "/dev/null", O_WRONLY, 0);
-    ::posix_spawn_file_actions_addopen(&files, 2, folder.path("start.err").c_str(), O_WRONLY | O_CREAT, 0644);
-    pin_to(context.placement.server);  // what is spawned inherits it
-    const auto began = Clock::now();
-    pid_t pid = -1;
-    const int failed =
-        ::posix_spawn(&pid, program.c_str(), &files, nullptr, arguments, environ);  // vfork and exec
-    pin_to(context.placement.client);
-    ::posix_spawn_file_actions_destroy(&files);
-    if (failed != 0) throw std::runtime_error("cannot start " + program);
-    const double time_ms = wait_for_200(port, began, process_poll_interval);
-    ::kill(pid, SIGTERM);
-    ::waitpid(pid, nullptr, 0);
-    if (time_ms < 0) throw std::runtime_error("no first answer in time");
-    return time_ms;
-  }
+  class Starts final : public Slices {
+   public:
+    Starts(const Context& context, std::string guest) : context_(context), guest_(std::move(guest)) {}
+
+    // Pages of the program, compiled guests.
+    void fill_caches() { first_answer_ms(); }
+    void take() override { times_ms_.push_back(first_answer_ms()); }
+    Measurement result() override {
+      return {{"first_200_ms", median(times_ms_)}, {"first_200_p90_ms", quantile(times_ms_, 0.9)}};
+    }
+
+   private:
+    double first_answer_ms() const {
+      const std::uint16_t port = free_port();
+      const std::string route = guest_.empty() ? std::string("native = \"hello\"\n")
+                                               : fmt::format("wasm = \"{}/{}\"\nabi = \"stdio\"\n",
+                                                             context_.programs.guests, guest_);
+      std::string file = folder_.write(
+          "start.toml", tollgate_configuration(folder_, fmt::format("127.0.0.1:{}", port), 1,
+                                               fmt::format("[[route]]\npath = \"/\"\n{}", route)));
+      std::string program = context_.programs.tollgate;
+      std::string serve = "serve";
+      std::string config = "--config";
+      char* const arguments[] = {program.data(), serve.data(), config.data(), file.data(), nullptr};
+      posix_spawn_file_actions_t files;
+      ::posix_spawn_file_actions_init(&files);
+      ::posix_spawn_file_actions_addopen(&files, 1, "/dev/null", O_WRONLY, 0);
+      ::posix_spawn_file_actions_addopen(&files, 2, folder_.path("start.err").c_str(), O_WRONLY | O_CREAT,
+                                         0644);
+      pin_to(context_.placement.server);  // what is spawned inherits it
+      const auto began = Clock::now();
+      pid_t pid = -1;
+      const int failed =
+          ::posix_spawn(&pid, program.c_str(), &files, nullptr, arguments, environ);  // vfork and exec
+      pin_to(context_.placement.client);
+      ::posix_spawn_file_actions_destroy(&files);
+      if (failed != 0) throw std::runtime_error("cannot start " + program);
+      const double time_ms = wait_for_200(port, began, process_poll_interval);
+      ::kill(pid, SIGTERM);
+      ::waitpid(pid, nullptr, 0);
+      if (time_ms < 0) throw std::runtime_error("no first answer in time");
+      return time_ms;
+    }
+
+    const Context& context_;
+    std::string guest_;
+    Folder folder_;
+    std::vector<double> times_ms_;
+  };
 
   std::string guest_;
 };
 
 constexpr char image_tag[] = "tollgate-bench";
-constexpr unsigned container_starts_max = 10;  // each takes a quarter of a second and more
 
 int exit_code(const Placement& placement, const std::vector<std::string>& command, const Folder& folder) {
   ChildProcess process(command, placement.client, folder.path("command.err"));
@@ -147,7 +164,7 @@ class ContainerStartArm final : public WholeArm {
     first_200_ms(context, folder, docker);  // the engine's caches
     std::vector<double> bare;
     std::vector<double> served;
-    for (unsigned i = 0; i < std::min(context.effort.starts, container_starts_max); ++i) {
+    for (unsigned i = 0; i < context.effort.container_starts; ++i) {
       bare.push_back(version_ms(context, folder, docker));
       served.push_back(first_200_ms(context, folder, docker));
     }

@@ -254,6 +254,7 @@ TEST(Report, tells_what_was_reached_and_what_not) {
   const std::string text = text_report(example_run());
   EXPECT_THAT(text, HasSubstr("must reached"));
   EXPECT_THAT(text, HasSubstr("MISSED"));
+  EXPECT_THAT(text, HasSubstr("must reached; best tenth 1.000"));
   EXPECT_THAT(text, HasSubstr("50 % *"));
   EXPECT_THAT(text, HasSubstr("skipped three-workers: needs 4 cores"));
   EXPECT_THAT(text, Not(HasSubstr("SHA-256"))) << "nothing was measured of it";

@@ -99,4 +99,11 @@ std::optional<Spread> figure_value(const Figure& figure, const Results& results)
   return spread(values);
 }
 
+std::optional<Spread> figure_of_best_tenth(const Figure& figure, const Results& results) {
+  if (figure.value != cpu_per_request) return std::nullopt;
+  Figure best = figure;
+  best.value = cpu_per_request_best_tenth;
+  return figure_value(best, results);
+}
+
 }  // namespace tollgate::bench

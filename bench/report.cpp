@@ -76,10 +76,14 @@ void figure_table(std::string& text, const Run& run) {
                  "aim");
   for (const Figure& figure : all_figures()) {
     if (const auto value = figure_value(figure, run.results)) {
-      fmt::format_to(out, "{:<52}{:>10}   {:<20}{:>8.4g}{:>8.4g}  {}\n", figure.text,
+      fmt::format_to(out, "{:<52}{:>10}   {:<20}{:>8.4g}{:>8.4g}  {}", figure.text,
                      fmt::format("{:.3f} {}", value->median, figure.unit),
                      fmt::format("{:.3f} to {:.3f}", value->lowest, value->highest), figure.must, figure.aim,
                      verdict(figure, value->median));
+      if (const auto best = figure_of_best_tenth(figure, run.results)) {
+        fmt::format_to(out, "; best tenth {:.3f}", best->median);
+      }
+      text += '\n';
     }
   }
 }
@@ -114,6 +118,9 @@ std::string json_report(const Run& run) {
                                {"must", figure.must},
                                {"aim", figure.aim},
                                {"verdict", verdict(figure, value->median)}});
+    if (const auto best = figure_of_best_tenth(figure, run.results)) {
+      json["figures"].back()["best_tenth"] = best->median;
+    }
   }
   json["skipped"] = run.skipped;
   json["failures"] = run.failures;
