@@ -147,9 +147,9 @@ TEST(Spawn, a_program_that_only_our_own_group_may_execute_fails_the_load) {
   EXPECT_THAT(exit.err(), HasSubstr("may not execute it (Permission denied)"));
 }
 
-TEST(Spawn, the_log_says_which_limit_a_program_met_and_how_to_raise_it) {
+TEST(Spawn, the_log_says_unasked_which_limit_a_program_met_and_how_to_raise_it) {
   const auto gateway = GatewayProcess::with_config(
-      one_worker + "access_log = \"stderr\"\n" +
+      one_worker +
       spawn_route("/late", "\"sleep\", \"7777.4\"", "abi = \"stdio\"\nlimits = { deadline = \"100ms\" }") +
       spawn_route("/long", "\"head\", \"-c\", \"4096\", \"/dev/zero\"",
                   "abi = \"stdio\"\nlimits = { response = 4095 }\ntransform = { spawn = [\"cat\"] }"));

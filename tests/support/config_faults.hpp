@@ -61,7 +61,8 @@ inline std::vector<ConfigFault> config_faults() {
       {"drain_number", "drain = 10", "drain: found the integer 10, expected a duration above 0"},
       {"drain_zero", "drain = \"0s\"", R"(drain: found "0s")"},
       {"connections_zero", "connections = 0", "connections: found the integer 0"},
-      {"access_log_empty", "access_log = \"\"", R"(access_log: found "", expected "off", "stderr" or)"},
+      {"access_log_empty", "access_log = \"\"",
+       R"(access_log: found "", expected "failures", "off", "stderr" or)"},
       {"variable_unset", "listen = \"${NOWHERE}\"",
        "listen: found ${NOWHERE}, which is not set in the environment, expected a set variable, or a "
        "default"},

@@ -116,8 +116,9 @@ void for_each_handler(Routes& routes, Each&& each) {
 }
 
 struct AccessLog {
-  enum class Target : std::uint8_t { off, stderr_, file };
-  Target target = Target::off;
+  // `failures`: to stderr, too, but only requests that failed here or behind us (5xx).
+  enum class Target : std::uint8_t { off, failures, stderr_, file };
+  Target target = Target::failures;
   std::string path;
 };
 

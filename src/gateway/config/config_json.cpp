@@ -174,6 +174,8 @@ json to_json(const AccessLog& log) {
   switch (log.target) {
     case AccessLog::Target::off:
       return {{"target", "off"}};
+    case AccessLog::Target::failures:
+      return {{"target", "failures"}};
     case AccessLog::Target::stderr_:
       return {{"target", "stderr"}};
     case AccessLog::Target::file:
@@ -184,7 +186,8 @@ json to_json(const AccessLog& log) {
 
 AccessLog access_log_from(const json& value) {
   const std::string target = value.at("target");
-  if (target == "off") return {};
+  if (target == "off") return {AccessLog::Target::off, {}};
+  if (target == "failures") return {AccessLog::Target::failures, {}};
   if (target == "stderr") return {AccessLog::Target::stderr_, {}};
   return {AccessLog::Target::file, value.at("path")};
 }

@@ -56,7 +56,8 @@ void refuse_equal_addresses(TableReader& table, const Config& config) {
 
 std::optional<AccessLog> parse_access_log(std::string_view text, const std::filesystem::path& folder) {
   if (text.empty() || text.find('\0') != std::string_view::npos) return std::nullopt;
-  if (text == "off") return AccessLog{};
+  if (text == "off") return AccessLog{AccessLog::Target::off, {}};
+  if (text == "failures") return AccessLog{AccessLog::Target::failures, {}};
   if (text == "stderr") return AccessLog{AccessLog::Target::stderr_, {}};
   return AccessLog{AccessLog::Target::file, (folder / text).lexically_normal().string()};
 }
@@ -129,7 +130,7 @@ Config read_document(TomlSource& source, const toml::table& document, const std:
   table.integer("connections", config.connections, 1, connections_max);
   table.parsed(
       "access_log", config.access_log, [&](std::string_view text) { return parse_access_log(text, folder); },
-      R"("off", "stderr" or the path of a file)");
+      R"("failures", "off", "stderr" or the path of a file)");
   std::string cache;
   table.string("cache", cache);
   if (!cache.empty()) config.cache_dir = (folder / cache).lexically_normal().string();

@@ -58,7 +58,7 @@ TEST(ConfigReader, the_smallest_file_gets_every_default) {
   EXPECT_EQ(config.kill_port, std::nullopt);
   EXPECT_EQ(config.workers, 0u);
   EXPECT_TRUE(config.cpu_affinity);
-  EXPECT_EQ(config.access_log.target, AccessLog::Target::off);
+  EXPECT_EQ(config.access_log.target, AccessLog::Target::failures);
   ASSERT_EQ(config.routes.size(), 1u);
   const Route& route = config.routes.front();
   EXPECT_EQ(route.line, 1);
@@ -219,7 +219,9 @@ TEST(ConfigReader, upstream_urls_lose_the_last_slash_of_their_base_path) {
   EXPECT_EQ(upstream_of("http://[::1]").port, 80);
 }
 
-TEST(ConfigReader, access_log_is_off_stderr_or_a_file) {
+TEST(ConfigReader, access_log_is_failures_off_stderr_or_a_file) {
+  EXPECT_EQ(must_read("access_log = \"failures\"\n" + hello_route).access_log.target,
+            AccessLog::Target::failures);
   EXPECT_EQ(must_read("access_log = \"stderr\"\n" + hello_route).access_log.target,
             AccessLog::Target::stderr_);
   EXPECT_EQ(must_read("access_log = \"off\"\n" + hello_route).access_log.target, AccessLog::Target::off);

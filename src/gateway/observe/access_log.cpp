@@ -40,8 +40,18 @@ AccessLogWriter::AccessLogWriter(EventLoop& loop, UniqueFd sink, Requests reques
       buffer_(new char[buffer_bytes]),
       steady_to_system_(system_minus_steady()) {}
 
+// Each line is paid for by an interval; what was not used is kept, up to failed_at_once_max of them.
+bool AccessLogWriter::takes_failed(SteadyTime now) {
+  failed_paid_until_ = std::max(failed_paid_until_, now - failed_at_once_max * failed_interval);
+  if (failed_paid_until_ + failed_interval > now) {
+    counts_.log_lines_dropped.add();
+    return false;
+  }
+  failed_paid_until_ += failed_interval;
+  return true;
+}
+
 void AccessLogWriter::request(const AccessRecord& record) {
-  if (requests_ == Requests::off) return;
   char* const room = room_for_line();
   if (room == nullptr) return;
   JsonLine line(room, line_bytes_max);

@@ -19,6 +19,7 @@
 #include "gateway/observe/json_line.hpp"
 #include "gateway/observe/log_sink.hpp"
 #include "gateway/observe/stats_row.hpp"
+#include "http/reason.hpp"
 
 namespace tollgate::gateway {
 
@@ -45,18 +46,28 @@ struct AccessRecord {
 
 class AccessLogWriter {
  public:
-  enum class Requests : std::uint8_t { off, on };  // off: only guests' stderr is written
+  // Which requests have a line; guests' stderr has its lines always. `failed`: those that did not fail for
+  // their client's sake (reason of 5xx), and of them as many as nobody can fill a disk with.
+  enum class Requests : std::uint8_t { none, failed, all };
 
   static constexpr std::size_t line_bytes_max = 4096;      // PIPE_BUF: lines of several workers do not mix
   static constexpr std::size_t buffer_bytes = 256 * 1024;  // some 1,000 lines of a sink that stalls
   static constexpr std::size_t write_bytes = 32 * 1024;    // written at once from here on
   static constexpr std::chrono::milliseconds write_after{20};
   static constexpr std::chrono::milliseconds retry_after{50};
+  static constexpr unsigned failed_at_once_max = 100;  // lines; what is above is counted as dropped
+  static constexpr std::chrono::milliseconds failed_interval{100};  // and one more in each
 
   // `counts` gets the number of lines dropped.
   AccessLogWriter(EventLoop& loop, UniqueFd sink, Requests requests, WorkerRow& counts);
 
-  bool logs_requests() const { return requests_ == Requests::on; }
+  // Whether a request that ended so is to have a line. `reason`: nullptr when it was answered as asked.
+  bool wants(SteadyTime now, const http::Reason* reason) {
+    if (requests_ != Requests::failed) return requests_ == Requests::all;
+    return reason != nullptr && reason->status >= 500 && takes_failed(now);
+  }
+  // The same of one that never reached a route.
+  bool wants_refused() const { return requests_ == Requests::all; }
   void request(const AccessRecord& record);
   // One line of a guest's stderr, without its end.
   void guest_line(SteadyTime now, std::string_view request_id, std::string_view route, std::string_view line);
@@ -69,6 +80,7 @@ class AccessLogWriter {
   void flush();
 
  private:
+  bool takes_failed(SteadyTime now);
   char* room_for_line();
   void line_done(std::size_t bytes);
   void timestamp(JsonLine& line, SteadyTime now);
@@ -81,6 +93,7 @@ class AccessLogWriter {
   SteadyTimer timer_;
   bool timer_runs_ = false;
   bool stalled_ = false;
+  SteadyTime failed_paid_until_;  // failed_at_once_max intervals behind `now` at most
   std::unique_ptr<char[]> buffer_;
   std::size_t begin_ = 0;  // of what is not yet written
   std::size_t end_ = 0;

@@ -25,7 +25,7 @@ class AccessLogTest : public testing::Test {
     int ends[2] = {-1, -1};
     ASSERT_EQ(::pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
     reader_.reset(ends[0]);
-    log_ = std::make_unique<AccessLogWriter>(loop_, UniqueFd(ends[1]), Requests::on, counts_);
+    log_ = std::make_unique<AccessLogWriter>(loop_, UniqueFd(ends[1]), Requests::all, counts_);
   }
 
   std::string read_all() {
@@ -199,7 +199,7 @@ TEST_F(AccessLogTest, continues_in_another_sink) {
   int ends[2] = {-1, -1};
   ASSERT_EQ(::pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
   log_->request(record());
-  log_->reopen(UniqueFd(ends[1]), Requests::on);
+  log_->reopen(UniqueFd(ends[1]), Requests::all);
   log_->request(record());
   log_->flush();
   EXPECT_EQ(read_lines().size(), 1u);
@@ -207,12 +207,37 @@ TEST_F(AccessLogTest, continues_in_another_sink) {
   EXPECT_EQ(read_lines().size(), 1u);
 }
 
+TEST_F(AccessLogTest, of_failures_alone_takes_none_that_are_the_clients) {
+  const SteadyTime now = std::chrono::steady_clock::now();
+  EXPECT_TRUE(log_->wants(now, nullptr));
+  EXPECT_TRUE(log_->wants(now, &http::reasons::client_gone));
+  log_->reopen({}, Requests::failed);
+  EXPECT_FALSE(log_->wants(now, nullptr));
+  EXPECT_FALSE(log_->wants(now, &http::reasons::client_gone));
+  EXPECT_FALSE(log_->wants(now, &http::reasons::body_too_large));
+  EXPECT_TRUE(log_->wants(now, &http::reasons::internal));
+  EXPECT_FALSE(log_->wants_refused());
+  EXPECT_EQ(counts_.log_lines_dropped.get(), 0u);
+}
+
+TEST_F(AccessLogTest, of_failures_alone_takes_a_bounded_number_and_counts_the_rest) {
+  log_->reopen({}, Requests::failed);
+  const SteadyTime now = std::chrono::steady_clock::now();
+  unsigned taken = 0;
+  for (int i = 0; i < 1000; ++i) taken += log_->wants(now, &http::reasons::internal) ? 1 : 0;
+  EXPECT_EQ(taken, AccessLogWriter::failed_at_once_max);
+  EXPECT_EQ(counts_.log_lines_dropped.get(), 1000 - taken);
+  EXPECT_TRUE(log_->wants(now + AccessLogWriter::failed_interval, &http::reasons::internal));
+  EXPECT_FALSE(log_->wants(now + AccessLogWriter::failed_interval, &http::reasons::internal));
+}
+
 TEST_F(AccessLogTest, carries_what_guests_say_also_when_requests_are_not_logged) {
   int ends[2] = {-1, -1};
   ASSERT_EQ(::pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
-  log_->reopen(UniqueFd(ends[1]), Requests::off);
+  log_->reopen(UniqueFd(ends[1]), Requests::none);
   reader_.reset(ends[0]);
-  log_->request(record());
+  EXPECT_FALSE(log_->wants(std::chrono::steady_clock::now(), &http::reasons::internal));
+  EXPECT_FALSE(log_->wants_refused());
   log_->guest_line(std::chrono::steady_clock::now(), "id-7", "/fn/*",
                    "panicked at 'x\xff': \xc5\xbc\xc3\xb3\xc5\x82w\t\"\xc2\x9b\"");
   log_->flush();

@@ -57,7 +57,7 @@ void StatsRecorder::ended(const RequestRecord& record) {
   if (record.program != nullptr) count_program(row, *record.program);
   if (record.upstream.connects + record.upstream.reuses > 0) count_upstream(row, record);
 
-  if (!log_.logs_requests()) return;
+  if (!log_.wants(record.received + record.total, record.reason)) return;
   AccessRecord line{.ended = record.received + record.total,
                     .request_id = record.request_id,
                     .remote = record.remote_address,
@@ -84,7 +84,7 @@ void StatsRecorder::ended(const RequestRecord& record) {
 void StatsRecorder::refused(const http::Reason& reason, std::string_view remote_address) {
   OutcomeTable& requests = segment_.unrouted.requests;
   requests.add(requests.entry(reason.status, reason.word));
-  if (!log_.logs_requests()) return;
+  if (!log_.wants_refused()) return;
   log_.request({.ended = std::chrono::steady_clock::now(),
                 .remote = remote_address,
                 .status = reason.status,

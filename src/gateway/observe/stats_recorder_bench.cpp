@@ -38,10 +38,10 @@ void end_requests(benchmark::State& state, AccessLogWriter::Requests requests) {
 }
 
 void metrics_only(benchmark::State& state) {
-  end_requests(state, AccessLogWriter::Requests::off);
+  end_requests(state, AccessLogWriter::Requests::none);
 }
 void metrics_and_access_log(benchmark::State& state) {
-  end_requests(state, AccessLogWriter::Requests::on);
+  end_requests(state, AccessLogWriter::Requests::all);
 }
 BENCHMARK(metrics_only);
 BENCHMARK(metrics_and_access_log);

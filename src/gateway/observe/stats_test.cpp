@@ -40,7 +40,7 @@ class Segment {
 };
 
 struct Worker {
-  explicit Worker(Segment& segment, AccessLogWriter::Requests requests = AccessLogWriter::Requests::off)
+  explicit Worker(Segment& segment, AccessLogWriter::Requests requests = AccessLogWriter::Requests::none)
       : log(loop, UniqueFd(::memfd_create("log", MFD_CLOEXEC)), requests, segment->worker),
         recorder(*segment, log) {}
   EventLoop loop{1};

@@ -19,6 +19,19 @@ http::ServerLimits server_limits(std::uint32_t connections_max) {
   return limits;
 }
 
+AccessLogWriter::Requests logged_requests(AccessLog::Target target) {
+  switch (target) {
+    case AccessLog::Target::off:
+      return AccessLogWriter::Requests::none;
+    case AccessLog::Target::failures:
+      return AccessLogWriter::Requests::failed;
+    case AccessLog::Target::stderr_:
+    case AccessLog::Target::file:
+      break;
+  }
+  return AccessLogWriter::Requests::all;
+}
+
 }  // namespace
 
 expected<WorkerMemory, std::string> WorkerMemory::map(int counts_fd, int mark_fd, int stats_fd) {
@@ -42,7 +55,7 @@ WorkerGateway::WorkerGateway(EventLoop& loop, WorkerMemory memory, Log& log)
       memory_(std::move(memory)),
       stats_(*static_cast<StatsSegment*>(memory_.stats.data())),
       log_(log),
-      access_log_(loop, stderr_sink(), AccessLogWriter::Requests::off, stats_.worker),
+      access_log_(loop, stderr_sink(), AccessLogWriter::Requests::none, stats_.worker),
       recorder_(stats_, access_log_),
       loop_delay_(loop, stats_.worker.loop_delay),
       wheel_(loop),
@@ -73,8 +86,7 @@ WorkerGateway::Result WorkerGateway::load(ReceivedTable received) {
                        .listeners = std::move(received.listeners),
                        .connections_max = received.config.connections};
   offered.log_sink = target == AccessLog::Target::file ? std::move(received.access_log) : stderr_sink();
-  offered.log_requests =
-      target == AccessLog::Target::off ? AccessLogWriter::Requests::off : AccessLogWriter::Requests::on;
+  offered.log_requests = logged_requests(target);
   auto table = LoadedTable::load(std::move(received.config), std::move(resources), services_);
   if (!table) return unexpected(table.error());
   offered.table = std::move(*table);

@@ -43,7 +43,7 @@ struct OfferedTable {
   std::vector<ReceivedListener> listeners;
   std::uint32_t connections_max = 0;
   UniqueFd log_sink;
-  AccessLogWriter::Requests log_requests = AccessLogWriter::Requests::off;
+  AccessLogWriter::Requests log_requests = AccessLogWriter::Requests::none;
 };
 
 class WorkerGateway {
