@@ -240,6 +240,28 @@ TEST(Spawn, thousands_of_mixed_requests_leave_everything_as_it_was) {
   EXPECT_EQ(child_named(spawner, ""), -1);
 }
 
+TEST(Spawn, outputs_of_many_megabytes_leave_the_worker_as_small_as_it_was) {
+  const auto gateway = GatewayProcess::with_config(
+      one_worker + spawn_route("/large", "\"head\", \"-c\", \"8000000\", \"/dev/zero\"", "abi = \"stdio\"") +
+      spawn_route("/flood", "\"cat\", \"/dev/zero\"", "abi = \"stdio\""));
+  const auto all_at_once = [&] {
+    std::vector<std::thread> clients;
+    for (int i = 0; i < 6; ++i) {
+      clients.emplace_back([&, i] {
+        const Response response = get(gateway.port(), i % 2 == 0 ? "/large" : "/flood");
+        EXPECT_EQ(response.status, i % 2 == 0 ? 200 : 502);
+      });
+    }
+    for (std::thread& client : clients) client.join();
+  };
+  EXPECT_EQ(get(gateway.port(), "/large").body.size(), 8'000'000u);
+  const std::uint64_t before_kib = figures_of(gateway.worker_pids().at(0)).memory_kib;
+  for (int i = 0; i < 4; ++i) all_at_once();
+  EXPECT_TRUE(eventually([&] {
+    return figures_of(gateway.worker_pids().at(0)).memory_kib < before_kib + 4096 + sanitizer_quarantine_kib;
+  })) << before_kib;
+}
+
 struct Engine {
   const char* runtime;
   const char* mode;

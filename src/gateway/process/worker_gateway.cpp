@@ -58,6 +58,7 @@ WorkerGateway::WorkerGateway(EventLoop& loop, WorkerMemory memory, Log& log)
       access_log_(loop, stderr_sink(), AccessLogWriter::Requests::none, stats_.worker),
       recorder_(stats_, access_log_),
       loop_delay_(loop, stats_.worker.loop_delay),
+      heap_trim_(loop),
       wheel_(loop),
       upstreams_(loop.get_executor(), wheel_),
       guests_(loop.get_executor(), *static_cast<WorkerMark*>(memory_.mark.data())),
@@ -109,6 +110,7 @@ WorkerGateway::Result WorkerGateway::switch_to(std::uint64_t generation) {
     serving_.emplace(loop_, wheel_, services_, table, stats_.worker, log_);
     serving_->connection_stats.start();
     loop_delay_.start();
+    heap_trim_.start();
     if (siblings_) siblings_->join(serving_->server);
   } else {
     serving_->dispatcher.use(std::move(table.table));

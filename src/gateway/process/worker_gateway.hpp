@@ -15,6 +15,7 @@
 #include "gateway/observe/access_log.hpp"
 #include "gateway/observe/stats_recorder.hpp"
 #include "gateway/process/connection_stats.hpp"
+#include "gateway/process/heap_trim.hpp"
 #include "gateway/process/program_shelf.hpp"
 #include "gateway/process/siblings.hpp"
 #include "gateway/process/table_receiver.hpp"
@@ -92,6 +93,7 @@ class WorkerGateway {
   AccessLogWriter access_log_;
   StatsRecorder recorder_;
   LoopDelayProbe loop_delay_;
+  HeapTrim heap_trim_;
   TimerWheel wheel_;
   UpstreamAddresses upstreams_;
   GuestServices guests_;
