@@ -32,7 +32,7 @@ struct LoadResult {
   double seconds = 0;          // the slice's length
   std::vector<double> latencies_us;
 
-  void add(LoadResult&& other);
+  void add(LoadResult&& other);  // all but the seconds, which may be the same ones
 };
 
 class ClosedLoopClient {

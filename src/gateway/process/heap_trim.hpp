@@ -23,6 +23,7 @@ class HeapTrim {
 
  private:
   SteadyTimer timer_;
+  std::size_t untrimmed_bytes_ = 0;  // counted as free after the last time: holes between blocks in use
 };
 
 }  // namespace tollgate::gateway
