@@ -3,15 +3,49 @@
 #include <pthread.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 namespace tollgate::sandbox {
 
 namespace {
+
+// Shorter than the scheduler's tick at 250 Hz, which would else be met by every second watch only.
+constexpr std::chrono::nanoseconds watch_period = std::chrono::milliseconds(2);
+
 int tick_signal() {
   return SIGRTMIN + 1;
 }
+
+std::chrono::nanoseconds scheduler_tick() {
+  timespec resolution{};
+  ::clock_getres(CLOCK_MONOTONIC_COARSE, &resolution);
+  return std::chrono::seconds(resolution.tv_sec) + std::chrono::nanoseconds(resolution.tv_nsec);
+}
+
+void set_period(timer_t timer, std::chrono::nanoseconds period) {
+  itimerspec every{};
+  every.it_value.tv_nsec = every.it_interval.tv_nsec = period.count();
+  ::timer_settime(timer, 0, &every, nullptr);
+}
+
 }  // namespace
+
+EpochTicker::EpochTicker(OnTick on_tick, void* context)
+    : on_tick_(on_tick),
+      context_(context),
+      first_slice_max_(std::max(scheduler_tick(), watch_period) + 2 * tick) {}
+
+int EpochTicker::make_timer(clockid_t clock, Timer& timer) {
+  sigevent event{};
+  event.sigev_notify = SIGEV_THREAD_ID;
+  event.sigev_signo = tick_signal();
+  event.sigev_value.sival_ptr = &timer;
+  event._sigev_un._tid = ::gettid();
+  if (::timer_create(clock, &event, &timer.id) != 0) return errno;
+  timer.made = true;
+  return 0;
+}
 
 expected<std::unique_ptr<EpochTicker>, int> EpochTicker::create(OnTick on_tick, void* context) {
   struct sigaction action{};
@@ -27,13 +61,9 @@ expected<std::unique_ptr<EpochTicker>, int> EpochTicker::create(OnTick on_tick, 
     return unexpected(error);
 
   std::unique_ptr<EpochTicker> ticker(new EpochTicker(on_tick, context));
-  sigevent event{};
-  event.sigev_notify = SIGEV_THREAD_ID;
-  event.sigev_signo = tick_signal();
-  event.sigev_value.sival_ptr = ticker.get();
-  event._sigev_un._tid = ::gettid();
-  if (::timer_create(CLOCK_MONOTONIC, &event, &ticker->timer_) != 0) return unexpected(errno);
-  ticker->made_ = true;
+  if (const int error = make_timer(CLOCK_THREAD_CPUTIME_ID, ticker->watch_); error != 0)
+    return unexpected(error);
+  if (const int error = make_timer(CLOCK_MONOTONIC, ticker->precise_); error != 0) return unexpected(error);
   return ticker;
 }
 
@@ -43,36 +73,57 @@ EpochTicker::~EpochTicker() {
   sigemptyset(&blocked);
   sigaddset(&blocked, tick_signal());
   ::pthread_sigmask(SIG_BLOCK, &blocked, nullptr);
-  if (made_) ::timer_delete(timer_);
+  if (watch_.made) ::timer_delete(watch_.id);
+  if (precise_.made) ::timer_delete(precise_.id);
   const timespec at_once{};
   while (::sigtimedwait(&blocked, nullptr, &at_once) > 0) {
   }
   ::pthread_sigmask(SIG_UNBLOCK, &blocked, nullptr);
 }
 
-void EpochTicker::arm() {
-  armed_ = true;
-  itimerspec every{};
-  every.it_value.tv_nsec = every.it_interval.tv_nsec = tick.count();
-  ::timer_settime(timer_, 0, &every, nullptr);
+// For good: a thread that sleeps spends no CPU time.
+void EpochTicker::watch() {
+  watching_ = true;
+  set_period(watch_.id, watch_period);
+}
+
+void EpochTicker::start_precise() {
+  precise_running_ = true;
+  set_period(precise_.id, tick);
+}
+
+void EpochTicker::slice_was_cut() {
+  ticks_left_ = ticks_after_cut;
+  if (!precise_running_) start_precise();
 }
 
 void EpochTicker::handle(int, siginfo_t* info, void*) {
+  if (info->si_code != SI_TIMER) return;
   const int saved_errno = errno;
-  if (info->si_code == SI_TIMER) static_cast<EpochTicker*>(info->si_value.sival_ptr)->on_signal();
+  const auto* timer = static_cast<const Timer*>(info->si_value.sival_ptr);
+  EpochTicker& ticker = *timer->ticker;
+  if (timer == &ticker.precise_) {
+    ticker.on_precise();
+  } else {
+    ticker.on_watch();
+  }
   errno = saved_errno;
 }
 
-void EpochTicker::on_signal() noexcept {
+void EpochTicker::on_watch() noexcept {
+  if (!inside_ || precise_running_) return;
   on_tick_(context_);
-  const std::uint32_t entered = entered_;
-  idle_ticks_ = entered == seen_ && !inside_ ? idle_ticks_ + 1 : 0;
-  seen_ = entered;
-  if (idle_ticks_ < idle_ticks_max) return;
-  idle_ticks_ = 0;
+  ticks_left_ = ticks_after_watch;
+  start_precise();
+}
+
+void EpochTicker::on_precise() noexcept {
+  on_tick_(context_);
+  if (ticks_left_ > 0) ticks_left_ = ticks_left_ - 1;
+  if (ticks_left_ > 0) return;
   const itimerspec never{};
-  ::timer_settime(timer_, 0, &never, nullptr);
-  armed_ = false;
+  ::timer_settime(precise_.id, 0, &never, nullptr);
+  precise_running_ = false;
 }
 
 }  // namespace tollgate::sandbox

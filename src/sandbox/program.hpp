@@ -113,7 +113,7 @@ class Run {
 
   virtual ~Run() = default;  // frees the sandbox; allowed in any state
 
-  // Enters the guest for one slice (about one epoch tick, 1 ms), the first time in a fresh sandbox. Says
+  // Enters the guest for one slice (sandbox/epoch_ticker.hpp), the first time in a fresh sandbox. Says
   // `ended` again once ended.
   virtual State resume() = 0;
 

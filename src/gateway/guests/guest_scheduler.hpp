@@ -1,10 +1,11 @@
 // Whose guest runs when, on a worker's one thread.
 //
-// A guest runs in slices of about one epoch tick (1 ms). Its first slice is run where the request is handled:
-// most guests end in it, and then nothing here was touched. One that does not end is queued, and the loop
-// gives away *one such slice per turn*, so that whatever else became ready, new requests included, waits for
-// one slice at the most, however many guests spin. Queued guests take turns by route, so that a route with
-// many of them takes no more than one with few.
+// A guest runs in slices of about one epoch tick (1 ms; the first may last some more,
+// sandbox/epoch_ticker.hpp). Its first slice is run where the request is handled: most guests end in it, and
+// nothing here was touched. One that does not end is queued, and the loop gives away *one such slice per
+// turn*, so that whatever else became ready, new requests included, waits for one slice at the most, however
+// many guests spin. Queued guests take turns by route, so that a route with many of them takes no more than
+// one with few.
 //
 // A turn is what the event loop does between two runs of turn(), a handler that posts itself again while
 // guests are queued: one look at the sockets, and the handlers of all that was ready. Once guests have used a

@@ -94,7 +94,7 @@ tollgate_run_state_t WasmtimeRun::begin(wasmtime_error_t** error) {
   left_at_ = clock.now();
   costs_.instantiate = clock.between(begun, entered_at_);
   costs_.run = clock.between(entered_at_, left_at_);
-  costs_.cpu = std::min(costs_.run, first_slice_max);
+  costs_.cpu = std::min(costs_.run, program_.engine().ticker().first_slice_max());
   return state;
 }
 
@@ -131,7 +131,9 @@ Run::State WasmtimeRun::resume() {
     end(Ending::cpu);
     return State::ended;
   }
-  return waiting_ ? State::waiting : State::runnable;
+  if (waiting_) return State::waiting;
+  program_.engine().ticker().slice_was_cut();
+  return State::runnable;
 }
 
 std::optional<SteadyTime> WasmtimeRun::wake_at() const {

@@ -5,11 +5,11 @@
 // Around each slice this class tells the fault handler which slot is running and the ticker that a guest is,
 // and charges the CPU time.
 //
-// CPU time. Reading the thread's CPU clock is a system call, reading the interval clock is not. A slice ends
-// at the first tick after it began, so the first slice is charged by the interval clock, at most
-// first_slice_max of it (the thread may have been preempted); only guests that need a second slice pay for
-// the thread's clock. Ticks are seen at loop heads and function entries. One bulk operation (memory.fill,
-// memory.copy, table.fill) runs to its end without a check; its cost is bounded by the route's memory limit
+// CPU time. Reading the thread's CPU clock is a system call, reading the interval clock is not. So the first
+// slice is charged by the interval clock, at most EpochTicker::first_slice_max() of it (the thread may have
+// been preempted); only guests that need a second slice pay for the thread's clock. Ticks are seen at loop
+// heads and function entries. One bulk operation (memory.fill, memory.copy, table.fill) runs to its end
+// without a check; its cost is bounded by the route's memory limit
 // (docs/sandbox.md has figures).
 #pragma once
 
@@ -27,8 +27,6 @@
 #include "tollgate_run.h"
 
 namespace tollgate::sandbox {
-
-inline constexpr std::chrono::nanoseconds first_slice_max = 2 * tick;
 
 class WasmtimeRun final : public Run {
  public:

@@ -287,15 +287,30 @@ TEST_F(RunTest, more_output_than_allowed_ends_the_run) {
   EXPECT_EQ(run(*program, {}, {.output_bytes_max = 6}).outcome.ending, Ending::done);
 }
 
-TEST_F(RunTest, the_ticker_stops_when_no_guest_runs_and_starts_again) {
-  const auto program = load_text(*engine_, hello);
-  (void)run(*program);
-  EXPECT_TRUE(engine_->ticker().armed());
-  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(5);
-  while (engine_->ticker().armed() && std::chrono::steady_clock::now() < until) ::usleep(5000);
-  EXPECT_FALSE(engine_->ticker().armed());
-  (void)run(*program);
-  EXPECT_TRUE(engine_->ticker().armed());
+TEST_F(RunTest, a_guest_whose_slices_are_cut_is_ticked_each_millisecond_and_a_brief_one_is_not) {
+  const EpochTicker& ticker = engine_->ticker();
+  const auto precise_ends = [&ticker] {
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(5);
+    while (ticker.precise() && std::chrono::steady_clock::now() < until) ::usleep(5000);
+    return !ticker.precise();
+  };
+  testing::Collected sink;
+  const auto looping = load_text(*engine_, command("(loop (br 0))"));
+  const auto guest = looping->start(Input{}, sink);
+  for (int slice = 0; slice < 3; ++slice) {
+    EXPECT_EQ(guest->resume(), sandbox::Run::State::runnable);
+    EXPECT_TRUE(ticker.precise());
+  }
+  EXPECT_TRUE(precise_ends());
+
+  const auto brief = load_text(*engine_, hello);
+  bool off_after_one = false;  // the watch may meet one of them, but not each
+  for (int i = 0; i < 5; ++i) {
+    (void)run(*brief);
+    off_after_one |= !ticker.precise();
+    EXPECT_TRUE(precise_ends());
+  }
+  EXPECT_TRUE(off_after_one);
 }
 
 std::int64_t private_bytes() {
