@@ -75,12 +75,12 @@ class ThroughputArm final : public SlicedArm {
           upstream_(std::move(upstream)),
           server_(std::move(server)),
           client_(std::move(client)),
-          tree_(tree_of(server_.pid())),
           shares_its_cores_(shares_its_cores) {}
 
     void warm_up(std::chrono::milliseconds duration) {
       const LoadResult result = client_.run(std::max(duration, slice_duration));
       if (result.requests == 0) throw std::runtime_error("no request was answered");
+      tree_ = tree_of(server_.pid());  // not earlier: nginx takes connections before it has its worker
     }
 
     void take() override {
