@@ -22,7 +22,7 @@ inline constexpr std::size_t wasm_stack_bytes = 512u << 10;   // a guest's own c
 inline constexpr std::size_t fiber_stack_bytes = 768u << 10;  // with what host functions need above them
 inline constexpr std::size_t stack_guard_bytes = 64u << 10;
 inline constexpr std::size_t stack_bytes_kept = 32u << 10;
-inline constexpr std::uint32_t stack_trim_period = 64;  // uses of a stack between two trims
+inline constexpr std::uint32_t stack_trim_period = 512;  // uses of a stack between two trims
 inline constexpr std::size_t idle_stacks_max = 256;
 inline constexpr std::int32_t stack_mappings = 2;  // the stack and its guard
 
