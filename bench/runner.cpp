@@ -39,7 +39,8 @@ std::string version(const Programs& programs, const Context& context) {
 
 class Runner {
  public:
-  Runner(const Arms& arms, const Context& context, const RunPlan& plan) : context_(context), random_(plan.seed) {
+  Runner(const Arms& arms, const Context& context, const RunPlan& plan)
+      : context_(context), random_(plan.seed) {
     run_.seed = plan.seed;
     run_.blocks = plan.blocks;
     run_.version = version(context.programs, context);
