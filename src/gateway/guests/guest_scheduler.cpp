@@ -140,9 +140,11 @@ void GuestScheduler::wake_sleepers() {
   arm_timer();
 }
 
+// Posted twice: the loop puts the handlers of sockets that became ready during a slice behind what was posted
+// in it. The second post comes behind those.
 void GuestScheduler::post_turn() {
   if (std::exchange(turn_posted_, true)) return;
-  asio::post(executor_, [this] { turn(); });
+  asio::post(executor_, [this] { asio::post(executor_, [this] { turn(); }); });
 }
 
 void GuestScheduler::turn() {
