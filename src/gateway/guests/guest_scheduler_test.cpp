@@ -1,16 +1,20 @@
 #include "gateway/guests/guest_scheduler.hpp"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/post.hpp>
 #include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "base/unique_fd.hpp"
 #include "gateway/reasons.hpp"
 #include "gateway/testing/fake_guest.hpp"
 
@@ -98,6 +102,24 @@ TEST_F(Scheduler, lets_the_loop_do_other_things_between_two_slices) {
   EXPECT_TRUE(all[0]->ended);
 }
 
+TEST_F(Scheduler, lets_a_socket_that_became_ready_during_a_slice_go_before_the_next) {
+  int ends_of_pipe[2];
+  ASSERT_EQ(::pipe2(ends_of_pipe, O_CLOEXEC), 0);
+  asio::posix::stream_descriptor reader(loop, ends_of_pipe[0]);
+  const UniqueFd writer(ends_of_pipe[1]);
+  reader.async_wait(asio::posix::stream_descriptor::wait_read, [this](error_code) { trace += '!'; });
+  Started& started = start(slices(6), "s");
+  int resumed = 0;
+  started.run.on_resume = [&] {
+    trace += 's';
+    if (++resumed == 4) {
+      EXPECT_EQ(::write(writer.get(), "x", 1), 1);
+    }
+  };
+  loop.run();
+  EXPECT_EQ(trace, "<s>ssss!sss(s)");
+}
+
 TEST_F(Scheduler, takes_turns_by_route_and_not_by_guest) {
   for (int i = 0; i < 4; ++i) start(slices(8), "a", 1);
   start(slices(8), "b", 2);
@@ -125,8 +147,7 @@ TEST_F(Scheduler, queues_first_slices_once_ended_guests_add_up_to_one) {
   scheduler.charge(2ms);
   loop.restart();
   Started& next = start(slices(0), "b");
-  loop.poll_one();  // turn() was posted first, so b finds a new turn
-  loop.poll();
+  loop.poll();  // b is queued, for the next turn comes behind it
   EXPECT_TRUE(next.ended);
   EXPECT_EQ(trace, "<a>a(a)<b>b(b)");
 }
