@@ -5,6 +5,7 @@
 #   *_bench.cpp  one Google Benchmark program, NAME_bench (not run by the tests)
 #   *_fuzz.cpp   one program each, NAME_<file>: a libFuzzer target in the fuzz preset, else a CTest case that
 #                replays tests/corpus/<file without _fuzz>/
+
 # gcc clears and copies structures of some hundred bytes by `rep stos` and `rep movs`, whose start alone takes tens
 # of cycles; a request meets half a dozen of them, and is 1 % cheaper without.
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64")

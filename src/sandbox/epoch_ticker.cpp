@@ -64,6 +64,7 @@ expected<std::unique_ptr<EpochTicker>, int> EpochTicker::create(OnTick on_tick, 
   if (const int error = make_timer(CLOCK_THREAD_CPUTIME_ID, ticker->watch_); error != 0)
     return unexpected(error);
   if (const int error = make_timer(CLOCK_MONOTONIC, ticker->precise_); error != 0) return unexpected(error);
+  set_period(ticker->watch_.id, watch_period);  // for good: a thread that sleeps spends no CPU time
   return ticker;
 }
 
@@ -79,12 +80,6 @@ EpochTicker::~EpochTicker() {
   while (::sigtimedwait(&blocked, nullptr, &at_once) > 0) {
   }
   ::pthread_sigmask(SIG_UNBLOCK, &blocked, nullptr);
-}
-
-// For good: a thread that sleeps spends no CPU time.
-void EpochTicker::watch() {
-  watching_ = true;
-  set_period(watch_.id, watch_period);
 }
 
 void EpochTicker::start_precise() {

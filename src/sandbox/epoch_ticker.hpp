@@ -43,10 +43,7 @@ class EpochTicker {
   // While it lives, the thread is inside a guest.
   class Slice {
    public:
-    explicit Slice(EpochTicker& ticker) : ticker_(ticker) {
-      ticker_.inside_ = true;
-      if (!ticker_.watching_) ticker_.watch();
-    }
+    explicit Slice(EpochTicker& ticker) : ticker_(ticker) { ticker_.inside_ = true; }
     ~Slice() { ticker_.inside_ = false; }
     Slice(const Slice&) = delete;
     Slice& operator=(const Slice&) = delete;
@@ -73,7 +70,6 @@ class EpochTicker {
   EpochTicker(OnTick on_tick, void* context);
   static void handle(int signal, siginfo_t* info, void* ucontext);
   static int make_timer(clockid_t clock, Timer& timer);
-  void watch();
   void start_precise();
   void on_watch() noexcept;
   void on_precise() noexcept;
@@ -88,7 +84,6 @@ class EpochTicker {
   std::chrono::nanoseconds first_slice_max_;
   Timer watch_{this};
   Timer precise_{this};
-  bool watching_ = false;
   // Shared with the handler, which runs on the same thread.
   volatile bool inside_ = false;
   volatile bool precise_running_ = false;

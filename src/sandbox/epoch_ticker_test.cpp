@@ -6,6 +6,8 @@
 #include <chrono>
 #include <memory>
 
+#include "tests/support/eventually.hpp"
+
 namespace tollgate::sandbox {
 namespace {
 
@@ -26,12 +28,6 @@ class EpochTickerTest : public ::testing::Test {
     const auto limit = Clock::now() + std::chrono::seconds(5);
     while (ticks_ < until && Clock::now() < limit) {
     }
-  }
-  bool wait_until_it_stops() const {
-    const auto limit = Clock::now() + std::chrono::seconds(5);
-    while (ticker_->precise() && Clock::now() < limit) {
-    }
-    return !ticker_->precise();
   }
   static void spin_for(std::chrono::nanoseconds time) {
     const auto limit = Clock::now() + time;
@@ -76,7 +72,7 @@ TEST_F(EpochTickerTest, ticks_on_between_the_slices_of_a_guest_that_was_cut_and_
   const int cut_at = ticks_;
   wait_for_ticks(10);
   ticker_->slice_was_cut();  // again
-  EXPECT_TRUE(wait_until_it_stops());
+  EXPECT_TRUE(tollgate::testing::eventually([this] { return !ticker_->precise(); }));
   const int stopped_at = ticks_;
   EXPECT_GE(stopped_at, cut_at + 20);
   spin_for(5 * ticker_->first_slice_max());

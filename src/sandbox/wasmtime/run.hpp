@@ -9,8 +9,7 @@
 // slice is charged by the interval clock, at most EpochTicker::first_slice_max() of it (the thread may have
 // been preempted); only guests that need a second slice pay for the thread's clock. Ticks are seen at loop
 // heads and function entries. One bulk operation (memory.fill, memory.copy, table.fill) runs to its end
-// without a check; its cost is bounded by the route's memory limit
-// (docs/sandbox.md has figures).
+// without a check; its cost is bounded by the route's memory limit (docs/sandbox.md has figures).
 #pragma once
 
 #include <chrono>

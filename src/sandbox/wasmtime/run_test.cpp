@@ -13,6 +13,7 @@
 
 #include "sandbox/testing/guests.hpp"
 #include "sandbox/wasmtime/engine.hpp"
+#include "tests/support/eventually.hpp"
 #include "tests/support/sanitizer.hpp"
 
 namespace tollgate::sandbox {
@@ -290,9 +291,7 @@ TEST_F(RunTest, more_output_than_allowed_ends_the_run) {
 TEST_F(RunTest, a_guest_whose_slices_are_cut_is_ticked_each_millisecond_and_a_brief_one_is_not) {
   const EpochTicker& ticker = engine_->ticker();
   const auto precise_ends = [&ticker] {
-    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(5);
-    while (ticker.precise() && std::chrono::steady_clock::now() < until) ::usleep(5000);
-    return !ticker.precise();
+    return tollgate::testing::eventually([&ticker] { return !ticker.precise(); });
   };
   testing::Collected sink;
   const auto looping = load_text(*engine_, command("(loop (br 0))"));
