@@ -1,12 +1,11 @@
 // The comparison servers answer what the systems they stand for answer (baselines/README.md).
 #include <gtest/gtest.h>
-#include <unistd.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <memory>
 
 #include "tests/support/command_process.hpp"
+#include "tests/support/engine_commands.hpp"
 #include "tests/support/eventually.hpp"
 #include "tests/support/http_client.hpp"
 
@@ -116,10 +115,8 @@ TEST(KubernetesEchoServer, of_rust_echoes_any_method_and_path) {
 TEST(KubernetesEchoServer, as_a_module_that_owns_its_socket_echoes_under_wasmedge) {
   const std::string module = folder + "out/wasmedge-echo.wasm";
   if (!std::filesystem::exists(module)) GTEST_SKIP() << module << " is not built: ./dev baselines";
-  const char* const home = std::getenv("HOME");
-  const std::string cache = geteuid() == 0 || home == nullptr ? "/var/cache" : std::string(home) + "/.cache";
-  const std::string engine = cache + "/tollgate/wasmedge/bin/wasmedge";
-  if (!std::filesystem::exists(engine)) GTEST_SKIP() << "no wasmedge here: ./dev wasmedge";
+  const std::string engine = installed_engine("wasmedge");
+  if (engine.empty()) GTEST_SKIP() << "no wasmedge here: ./dev wasmedge";
   const std::uint16_t port = free_port();
   CommandProcess process({engine, "--env", "PORT=" + std::to_string(port), module});
   ASSERT_TRUE(starts(port)) << process.err();

@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "tests/support/command_process.hpp"
+#include "tests/support/engine_commands.hpp"
 #include "tests/support/gateway_process.hpp"
 #include "tests/support/guests.hpp"
 #include "tests/support/http_client.hpp"
@@ -272,11 +273,8 @@ class EngineCommand : public ::testing::TestWithParam<Engine> {};
 TEST_P(EngineCommand, runs_a_module_as_handler_by_cgi_and_as_transform) {
   const std::string lines = std::string("runtime = \"") + GetParam().runtime + "\"\nmode = \"" +
                             GetParam().mode + "\"\nlimits = { cpu = \"10s\", deadline = \"10s\" }\n";
-  const Exit doctor = run_tollgate({"doctor"});
-  const std::size_t row = doctor.out.find(std::string("  ") + GetParam().runtime + " ");
-  ASSERT_NE(row, std::string::npos) << doctor.out;
-  if (doctor.out.substr(row, 60).find("not found") != std::string::npos)
-    GTEST_SKIP() << GetParam().runtime << " is not installed";
+  if (installed_engine(GetParam().runtime).empty())
+    GTEST_SKIP() << "no " << GetParam().runtime << " here: ./dev " << GetParam().runtime;
   const auto gateway = GatewayProcess::with_config(
       one_worker + "access_log = \"stderr\"\n" +
       wasm_route("/cgi/*", "hello_cgi_c", "env = { MODE = \"m m\" }\n" + lines) +

@@ -2,14 +2,13 @@
 // variant cannot be served.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 
 #include "tests/support/command_process.hpp"
+#include "tests/support/engine_commands.hpp"
 #include "tests/support/gateway_process.hpp"
 #include "tests/support/http_client.hpp"
 #include "tests/support/read_file.hpp"
@@ -63,22 +62,6 @@ struct Variant {
   const char* engine;  // folder in the user's cache that its command line lies in, "" when it needs none
 };
 
-bool has_engine(const std::string& name) {
-  if (name.empty()) return true;
-  // Root's home is closed to the workers' user, who runs the engine: only what lies where that user can reach
-  // it counts.
-  const char* const home = std::getenv("HOME");
-  const char* const xdg = std::getenv("XDG_CACHE_HOME");
-  std::filesystem::path folder = xdg != nullptr ? xdg : std::string(home != nullptr ? home : "") + "/.cache";
-  if (geteuid() == 0) folder = "/var/cache";
-  std::error_code ignored;
-  for (const auto& entry : std::filesystem::directory_iterator(folder / "tollgate", ignored)) {
-    const std::string found = entry.path().filename();
-    if (found.starts_with(name) && std::filesystem::exists(entry.path() / "bin" / name)) return true;
-  }
-  return false;
-}
-
 class StudyVariant : public ::testing::TestWithParam<Variant> {};
 
 TEST_P(StudyVariant, answers_the_smoke_client) {
@@ -86,7 +69,7 @@ TEST_P(StudyVariant, answers_the_smoke_client) {
   if (*variant.prefix != '\0' &&
       !std::filesystem::exists(std::string(TOLLGATE_GUESTS_DIR) + "/gateway_wasm_c.wasm"))
     GTEST_SKIP() << "the example guests are not built: guests/build";
-  if (!has_engine(variant.engine))
+  if (*variant.engine != '\0' && installed_engine(variant.engine).empty())
     GTEST_SKIP() << "no " << variant.engine << " here: ./dev " << variant.engine;
   const bool is_container = std::string(variant.name) == "native_docker";
   if (is_container && !is_static_build) GTEST_SKIP() << "this build is not static: the release preset's is";
