@@ -41,7 +41,7 @@ target_compile_options(llhttp PRIVATE -O3 -w)
 # (keyed by its lock file), then copied here with its headers. The script does nothing when nothing changed.
 set(ENGINE_DIR ${CMAKE_BINARY_DIR}/engine)
 set(ENGINE_LIBRARY ${ENGINE_DIR}/libtollgate_engine.a)
-file(GLOB_RECURSE ENGINE_SOURCES CONFIGURE_DEPENDS engine/src/*.rs engine/include/*.h)
+file(GLOB_RECURSE ENGINE_SOURCES CONFIGURE_DEPENDS engine/src/*.rs engine/bforest/* engine/include/*.h)
 file(GLOB ENGINE_PROFILE CONFIGURE_DEPENDS engine/rustc-*.profdata)
 add_custom_command(
   OUTPUT ${ENGINE_LIBRARY}

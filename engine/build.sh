@@ -22,7 +22,7 @@ case ${2:-use} in
     flag=-Cprofile-use=$profile target=$cache/target ;;
   train) flag=-Cprofile-generate target=$cache/train ;;
 esac
-content=$( (rustc --version; echo "$flag"; cat Cargo.toml build.rs $(find src -type f | LC_ALL=C sort)) |
+content=$( (rustc --version; echo "$flag"; cat Cargo.toml build.rs $(find src bforest -type f | LC_ALL=C sort)) |
   sha256sum | cut -c1-16)
 archive=$cache/libtollgate_engine-$content.a
 if [ ! -f "$archive" ]; then
